@@ -1,0 +1,15 @@
+"""The stages of dvc.yaml: each reads its section of params.yaml, calls the library, writes its outs.
+
+The library is imported from `src/` of this checkout, never from an installed copy: DVC decides by
+the bytes of `src/` what is stale, so those bytes must be what runs.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+# One thread a process: Snakemake runs stages side by side, and two processes with one thread
+# each finish sooner than two threads. Set before any numerical library starts its threads.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")

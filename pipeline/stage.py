@@ -1,0 +1,119 @@
+"""What every stage script shares: its entry in dvc.yaml, its parameters, whole-or-nothing outputs."""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from adaptts import params
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml, for one item of its matrix."""
+
+    name: str
+    item: dict[str, str]  # of the matrix: {"arm": "maml", "seed": "0"}
+    params: params.Experiment
+
+    @property
+    def address(self) -> str:
+        """The name that `dvc repro` and Snakemake give it, such as train@maml-0."""
+        return "@".join([self.name, "-".join(self.item.values())] if self.item else [self.name])
+
+    def _entry(self, key: str) -> list[str]:
+        """A list of the stage's entry in dvc.yaml, with the item filled in."""
+        entry = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][self.name]
+        lines = []
+        for line in entry.get(key, []):
+            text = line if isinstance(line, str) else next(iter(line))
+            for variable, value in self.item.items():
+                text = text.replace(f"${{item.{variable}}}", value)
+            lines.append(text)
+        return lines
+
+    def fingerprint(self) -> str:
+        """A hash of all that determines the stage's outputs: dependencies and parameters."""
+        digest = hashlib.sha256(self.address.encode())
+        for dependency in self._entry("deps"):
+            for path in sorted([Path(dependency), *Path(dependency).rglob("*")]):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    digest.update(f"\0{path.as_posix()}\0".encode())
+                    with path.open("rb") as file:
+                        digest.update(hashlib.file_digest(file, "sha256").digest())
+        values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+        for section in self._entry("params"):
+            value = values
+            for key in section.split("."):
+                value = value[key]
+            digest.update(f"\0{section}\0{json.dumps(value, sort_keys=True)}".encode())
+        return digest.hexdigest()
+
+    def scratch(self) -> Path:
+        """A folder for checkpoints, kept over interruptions while the fingerprint is the same.
+
+        It lies outside the outs, which DVC and Snakemake delete before a stage runs. Checkpoints
+        of other fingerprints of this stage are removed.
+        """
+        folder = Path("scratch") / self.address / self.fingerprint()[:16]
+        for stale in folder.parent.glob("*"):
+            if stale != folder:
+                shutil.rmtree(stale)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_scratch(self) -> None:
+        """Remove the stage's checkpoints, once its outputs stand."""
+        shutil.rmtree(Path("scratch") / self.address, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `path` if the block succeeds, and vanishes if not."""
+    partial = path.with_name(path.name + ".partial")
+    remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        remove(partial)
+        raise
+    remove(path)
+    partial.rename(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def run(main: Callable[[Stage], None], items: Sequence[str] = ()) -> None:
+    """Run `main` as the stage named like its module; `items` are the matrix variables it takes.
+
+    An error that the library foresees (ValueError, OSError) ends the stage with its message alone;
+    any other one is a defect and keeps its traceback.
+    """
+    name = Path(sys.argv[0]).stem
+    parser = argparse.ArgumentParser(prog=f"python -m pipeline.{name}")
+    for item in items:
+        parser.add_argument(f"--{item}", required=True)
+    arguments = vars(parser.parse_args())
+    try:
+        stage = Stage(name, arguments, params.read(Path("params.yaml")))
+        main(stage)
+    except (ValueError, OSError) as error:
+        if os.environ.get("ADAPTTS_TRACEBACK"):
+            raise
+        address = "@".join([name, "-".join(arguments.values())] if arguments else [name])
+        sys.exit(f"{address}: {error}")

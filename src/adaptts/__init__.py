@@ -1,0 +1,1 @@
+"""Few-shot speaker adaptation for text-to-speech: strategies compared on equal terms."""

@@ -1,0 +1,291 @@
+"""The experiment's parameters: `params.yaml` as frozen dataclasses.
+
+Every field states its unit or rule. Unknown keys, wrong types and impossible values raise
+`ParamsError`, which names the key, the value received and the rule.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Names become folders, DVC stage names and HTML ids.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+
+T = TypeVar("T")
+
+
+class ParamsError(ValueError):
+    """A parameter breaks a rule; the message names key, value and rule."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class CorpusParams:
+    """Which recordings, and how many of them."""
+
+    reader: Name  # a corpus registered in adaptts.corpora
+    sampling_rate: Positive  # Hz; recordings at another rate are resampled
+    seed: Count  # of drawn sentences and of drawn subsets
+    utterances_per_speaker: Positive | None = None  # None: all there are
+    speakers: list[str] | None = None  # None: all there are
+    path: str | None = None  # `folder`: where the recordings and metadata.csv are
+    mirror: str | None = None  # folder or URL to take archives from, by file name
+    language: str = "en-us"  # espeak-ng's name of the language, for text without phones
+
+
+@dataclass(frozen=True, config=STRICT)
+class SplitParams:
+    """Which units are held out. All others train."""
+
+    unit: str  # the column of the manifest that is adapted to: speaker
+    test: list[str]
+    validation: list[str]
+    # A column whose equal values never stand on both sides of the split (None: no such column).
+    keep_together: str | None = None
+
+    @model_validator(mode="after")
+    def check_disjoint(self) -> Self:
+        both = sorted(set(self.test) & set(self.validation))
+        if both:
+            raise ValueError(f"{both} stand under both test and validation; name each once")
+        for side in ("test", "validation"):
+            names = getattr(self, side)
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"{side} must name at least one unit, and none twice")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class FeatureParams:
+    """Acoustic analysis."""
+
+    n_fft: Positive  # samples, also the window
+    hop_samples: Positive
+    mels: Positive
+    mel_min_hz: Weight
+    mel_max_hz: PositiveReal
+    f0_min_hz: PositiveReal
+    f0_max_hz: PositiveReal
+    mel_cepstrum_order: Positive
+    frame_period_ms: PositiveReal  # of WORLD's analysis
+    alignment_iterations: Positive  # of Viterbi training, for corpora without phone times
+
+
+@dataclass(frozen=True, config=STRICT)
+class EpisodeParams:
+    """Support and query sets of the held-out units."""
+
+    shots: list[Positive]  # nested support sets: each holds the smaller ones
+    queries: Positive  # utterances per held-out unit
+    draws: Positive  # of support sets; training seed i meets draw i mod draws
+    text_disjoint: bool  # no query text is among training or support texts
+    seed: Count
+
+    @model_validator(mode="after")
+    def check_shots(self) -> Self:
+        if self.shots != sorted(set(self.shots)):
+            raise ValueError(f"shots must rise strictly, got {self.shots}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelParams:
+    """The one acoustic model of all arms, and the vocoder."""
+
+    channels: Positive
+    encoder_blocks: Positive
+    decoder_blocks: Positive
+    kernel: Positive  # taps of each convolution; odd
+    speaker_channels: Positive
+    predictor_channels: Positive
+    vocoder: Literal["griffin_lim"]
+    vocoder_iterations: Positive
+
+    @model_validator(mode="after")
+    def check_kernel(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, got {self.kernel}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class LossParams:
+    """Weights of the acoustic model's loss, shared by every arm and by adaptation."""
+
+    mel: Weight
+    duration: Weight
+    pitch: Weight
+    voicing: Weight
+
+
+@dataclass(frozen=True, config=STRICT)
+class OptimisationParams:
+    """One phase of training. The budget counts utterance-gradients: see strategies.budget."""
+
+    utterance_gradients: Positive
+    batch_utterances: Positive
+    learning_rate: PositiveReal
+    weight_decay: Weight
+    gradient_norm: PositiveReal  # clipped at
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingParams:
+    trunk: OptimisationParams  # multi-speaker pretraining, shared by every arm of a seed
+    arm: OptimisationParams  # what each arm does from there; the same budget for each
+    loss: LossParams
+
+
+Rule = Literal["sgd", "preconditioned_sgd", "adam"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrialParams:
+    rule: Rule
+    step_size: PositiveReal
+
+
+@dataclass(frozen=True, config=STRICT)
+class AdaptationParams:
+    """What happens when a new voice arrives; the same for every arm."""
+
+    parameters: str  # which parameters adapt: see models.acoustic.SUBSETS
+    steps: list[Count]  # the query utterances are predicted after each of these
+    trials: list[TrialParams]  # each arm gets the best of these on the validation units
+
+    @model_validator(mode="after")
+    def check_steps(self) -> Self:
+        if self.steps != sorted(set(self.steps)):
+            raise ValueError(f"steps must rise strictly, got {self.steps}")
+        if self.steps[0] != 0:
+            raise ValueError(f"steps must begin with 0, the unadapted voice, got {self.steps}")
+        if not self.trials:
+            raise ValueError("trials must name at least one rule and step size")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class PointParams:
+    """A point of the grid shots × steps."""
+
+    shots: Positive
+    steps: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class EvaluationParams:
+    """The measures that need sound are taken at `points`; the others everywhere."""
+
+    headline: PointParams  # of the table, and where step sizes are chosen
+    points: list[PointParams]
+    noise_floor: Weight  # standard deviation; added before recognition, at peak 0.6
+    sentences_to_hear: Positive  # per test unit, in the report
+
+
+@dataclass(frozen=True, config=STRICT)
+class ReportParams:
+    bootstrap_samples: Positive
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    seed: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class Experiment:
+    """All of `params.yaml`."""
+
+    name: Name
+    seeds: list[Count]
+    arms: list[Name]
+    corpus: CorpusParams
+    split: SplitParams
+    features: FeatureParams
+    episodes: EpisodeParams
+    model: ModelParams
+    training: TrainingParams
+    strategies: dict[Name, dict[str, Any]]  # each strategy reads its own: see strategies
+    adaptation: AdaptationParams
+    evaluation: EvaluationParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def check_agreement(self) -> Self:
+        """Rules that join sections."""
+        for key in ("seeds", "arms"):
+            values = getattr(self, key)
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{key} must name at least one, and none twice, got {values}")
+        missing = [arm for arm in self.arms if arm not in self.strategies]
+        if missing:
+            raise ValueError(f"arms {missing} have no entry under strategies; add one for each")
+        for point in [self.evaluation.headline, *self.evaluation.points]:
+            if point.shots not in self.episodes.shots:
+                raise ValueError(
+                    f"evaluation asks for {point.shots} shots, "
+                    f"episodes.shots has {self.episodes.shots}"
+                )
+            if point.steps not in self.adaptation.steps:
+                raise ValueError(
+                    f"evaluation asks for {point.steps} steps, "
+                    f"adaptation.steps has {self.adaptation.steps}"
+                )
+        if self.evaluation.headline not in self.evaluation.points:
+            raise ValueError("evaluation.headline must be one of evaluation.points")
+        if self.features.mel_max_hz > self.corpus.sampling_rate / 2:
+            raise ValueError(
+                f"features.mel_max_hz {self.features.mel_max_hz} lies above half of "
+                f"corpus.sampling_rate {self.corpus.sampling_rate}"
+            )
+        return self
+
+    def draw_of(self, seed: int) -> int:
+        """The draw of support sets that a training seed meets."""
+        return self.seeds.index(seed) % self.episodes.draws
+
+
+def parse(kind: type[T], values: Mapping[str, Any], section: str) -> T:
+    """Read `values` as the dataclass `kind`; `section` is its place in the file, for errors.
+
+    Raises `ParamsError` with one line for each broken rule.
+    """
+    try:
+        # By way of JSON: strict validation of Python objects would refuse mappings.
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        raise ParamsError("\n".join(_describe(error, section))) from None
+
+
+def read(path: Path) -> Experiment:
+    """Read the experiment in the YAML file `path`."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing; copy one of presets/ there") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path} must hold a mapping, got {type(values).__name__}")
+    return parse(Experiment, values, "")
+
+
+def _describe(error: ValidationError, section: str) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        key = ".".join([section, *map(str, problem["loc"])]).strip(".") or "params"
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            lines.append(f"{key}: unknown key; remove it or mend its spelling")
+        elif problem["type"] == "missing":
+            lines.append(f"{key}: missing key; presets/default.yaml shows it")
+        else:
+            rule = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: got {problem['input']!r:.200}; {rule}")
+    return lines
