@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml: each reads its section of params.yaml, calls the library, writes its outs.
+"""The stages of dvc.yaml: each reads its params, calls the library and writes its outs.
 
 The library is imported from `src/` of this checkout, never from an installed copy: DVC decides by
 the bytes of `src/` what is stale, so those bytes must be what runs.

@@ -1,4 +1,4 @@
-"""What every stage script shares: its entry in dvc.yaml, its parameters, whole-or-nothing outputs."""
+"""What every stage script shares: its entry in dvc.yaml, its parameters, its whole outputs."""
 
 import argparse
 import contextlib

@@ -1,0 +1,112 @@
+"""Utterances as padded tensors.
+
+Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where valid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adaptts.features.store import FeatureStore, Normalisation
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How mel frames lie in phones; made outside the model, which has no data-dependent shapes."""
+
+    phone: Tensor  # [B, T] int64, the phone that each frame belongs to
+    place: Tensor  # [B, T, 2] place in the phone from -1 to 1, and the phone's length (log, scaled)
+    mask: Tensor  # [B, T] bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    phones: Tensor  # [B, N] int64
+    phone_mask: Tensor  # [B, N] bool
+    durations: Tensor  # [B, N] mel frames
+    pitch: Tensor  # [B, N] mean log F0 of the phone, normalised; 0 where unvoiced
+    voicing: Tensor  # [B, N] 1 where the phone has a voiced frame, else 0
+    frames: Frames
+    mel: Tensor  # [B, T, M] log-mel, normalised
+    speaker: Tensor  # [B] int64, place among the training speakers; -1 for others
+
+    def __len__(self) -> int:
+        return self.phones.shape[0]
+
+
+def place_frames(durations: Tensor) -> Frames:
+    """Lay out mel frames over phones.
+
+    durations: [B, N] whole numbers of frames, 0 where there is no phone.
+    """
+    counts = durations.long()
+    ends = counts.cumsum(1)
+    total = ends[:, -1]
+    steps = torch.arange(int(total.max()))
+    mask = steps < total[:, None]
+    phone = torch.searchsorted(ends, steps.expand(len(counts), -1).contiguous(), right=True)
+    phone = phone.clamp(max=counts.shape[1] - 1)
+    length = counts.gather(1, phone).clamp(min=1)
+    start = (ends - counts).gather(1, phone)
+    middle = (steps - start + 0.5) / length
+    place = torch.stack([2 * middle - 1, length.log() / 2 - 0.7], -1) * mask[..., None]
+    return Frames(torch.where(mask, phone, 0), place, mask)
+
+
+class Utterances:
+    """The feature store as training and adaptation see it: normalised, padded, on demand."""
+
+    def __init__(
+        self, store: FeatureStore, normalisation: Normalisation, speakers: Sequence[str] = ()
+    ) -> None:
+        """`speakers`: the training speakers, in the order of the model's table."""
+        self.store = store
+        self.normalisation = normalisation
+        self.speakers = list(speakers)
+
+    @cached_property
+    def _speaker_of(self) -> dict[str, int]:
+        places = {speaker: place for place, speaker in enumerate(self.speakers)}
+        speakers = self.store.index["speaker"]
+        return {utterance: places.get(speaker, -1) for utterance, speaker in speakers.items()}
+
+    def batch(self, utterances: Sequence[str]) -> Batch:
+        """Collate the named utterances, in that order."""
+        durations = _pad([self.store.durations(u).astype(np.float32) for u in utterances])
+        phones = _pad([self.store.phones(u).astype(np.int64) for u in utterances])
+        spoken = [self._phone_pitch(u) for u in utterances]
+        mel = [
+            (self.store.mel(u) - self.normalisation.mel_mean) / self.normalisation.mel_scale
+            for u in utterances
+        ]
+        return Batch(
+            phones=phones,
+            phone_mask=phones > 0,
+            durations=durations,
+            pitch=_pad([pitch for pitch, _ in spoken]),
+            voicing=_pad([voicing for _, voicing in spoken]),
+            frames=place_frames(durations),
+            mel=_pad([m.astype(np.float32) for m in mel]),
+            speaker=torch.tensor([self._speaker_of[u] for u in utterances]),
+        )
+
+    def _phone_pitch(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
+        """The normalised pitch and the voicing of each phone, [N] and [N]."""
+        f0_hz = self.store.f0(utterance)
+        durations = self.store.durations(utterance).astype(np.int64)
+        starts = np.concatenate([[0], np.cumsum(durations)[:-1]])
+        voiced = (f0_hz > 0).astype(np.float32)
+        log_f0 = np.where(f0_hz > 0, np.log(np.maximum(f0_hz, 1.0)), 0.0)
+        count = np.add.reduceat(voiced, starts)
+        mean = np.add.reduceat(log_f0, starts) / np.maximum(count, 1)
+        normal = (mean - self.normalisation.log_f0_mean) / self.normalisation.log_f0_scale
+        return np.where(count > 0, normal, 0).astype(np.float32), (count > 0).astype(np.float32)
+
+
+def _pad(arrays: Sequence[np.ndarray]) -> Tensor:
+    """Stack arrays of different lengths, zeros behind."""
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
