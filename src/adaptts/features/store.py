@@ -1,0 +1,282 @@
+"""The features on disk: a few large arrays with all utterances end to end, and an index.
+
+index.parquet               one row per utterance, in the manifest's order: where it lies
+mel.npy                     [frames, mels] float32, natural logarithm of the mel magnitudes
+f0.npy                      [frames] float32, Hz at the mel's frames, 0 where unvoiced
+phones.npy                  [phones] int16, places in the inventory
+durations.npy               [phones] int16, mel frames of each phone
+mel_cepstra.npy             [cepstrum frames, order + 1] float32, c0 first
+world_f0.npy                [cepstrum frames] float32, Hz, 0 where unvoiced
+speaker_statistics.parquet  sums per speaker, from which any normalisation is made
+inventory.json              the phones; 0 is padding and occurs in no utterance
+features.json               sampling rate and parameters of the analysis
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from adaptts import params
+from adaptts.params import FeatureParams
+
+PADDING = "<pad>"
+SILENCE = "sil"
+
+# Below these a mean is certain but a scale is noise: a mel band that never changes, a monotone.
+LEAST_MEL_SCALE = 1e-3
+LEAST_LOG_F0_SCALE = 1e-2
+
+STATISTICS = (
+    "frames",
+    "voiced_frames",
+    "mel_sum",
+    "mel_square_sum",
+    "log_f0_sum",
+    "log_f0_square_sum",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an array file keeps an utterance: rows `offset` to `offset + count`."""
+
+    offset: str  # columns of the index
+    count: str
+    dtype: type[np.generic]
+
+
+LAYOUTS = {
+    "mel": Layout("frame_offset", "frames", np.float32),
+    "f0": Layout("frame_offset", "frames", np.float32),
+    "phones": Layout("phone_offset", "phones", np.int16),
+    "durations": Layout("phone_offset", "phones", np.int16),
+    "mel_cepstra": Layout("cepstrum_offset", "cepstrum_frames", np.float32),
+    "world_f0": Layout("cepstrum_offset", "cepstrum_frames", np.float32),
+}
+
+
+class StoreError(ValueError):
+    """A feature file is missing, truncated or at odds with the index; the message names it."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Means and scales that a model subtracts and divides by."""
+
+    mel_mean: NDArray[np.float32]  # [mels], of the log-mel
+    mel_scale: NDArray[np.float32]  # [mels], standard deviations
+    log_f0_mean: float  # of ln(Hz) over voiced frames
+    log_f0_scale: float
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Features of a corpus, memory-mapped and read-only. Make it with `open`."""
+
+    index: pd.DataFrame  # indexed by utterance
+    params: FeatureParams
+    sampling_rate: int  # Hz
+    inventory: list[str]  # the phone of each value of `phones`
+    speaker_statistics: pd.DataFrame  # indexed by speaker
+    _arrays: Mapping[str, np.ndarray]
+    _rows: Mapping[str, Mapping[str, slice]]  # by offset column, then utterance
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map the features in `folder`.
+
+        Raises `StoreError` if a file is missing, unreadable, or of another size than the index says.
+        """
+        index = _read_table(folder / "index.parquet").set_index("utterance")
+        settings = _read_json(folder / "features.json")
+        feature_params = params.parse(FeatureParams, settings["features"], "features")
+        arrays = open_arrays(folder, feature_params, index, "r")
+        return cls(
+            index=index,
+            params=feature_params,
+            sampling_rate=settings["sampling_rate"],
+            inventory=_read_json(folder / "inventory.json"),
+            speaker_statistics=_read_table(folder / "speaker_statistics.parquet").set_index(
+                "speaker"
+            ),
+            _arrays=arrays,
+            _rows={layout.offset: _rows_by_utterance(index, layout) for layout in LAYOUTS.values()},
+        )
+
+    def mel(self, utterance: str) -> NDArray[np.float32]:
+        """Natural-log mel magnitudes, [frames, mels]."""
+        return self._of("mel", utterance)
+
+    def f0(self, utterance: str) -> NDArray[np.float32]:
+        """F0 in Hz at the mel's frames, 0 where unvoiced, [frames]."""
+        return self._of("f0", utterance)
+
+    def phones(self, utterance: str) -> NDArray[np.int16]:
+        """Places of the phones in the inventory, [phones]."""
+        return self._of("phones", utterance)
+
+    def durations(self, utterance: str) -> NDArray[np.int16]:
+        """Mel frames of each phone, each at least 1, in sum the utterance's frames, [phones]."""
+        return self._of("durations", utterance)
+
+    def mel_cepstra(self, utterance: str) -> NDArray[np.float32]:
+        """Mel-cepstrum of WORLD's envelope every `frame_period_ms`, [cepstrum frames, order + 1]."""
+        return self._of("mel_cepstra", utterance)
+
+    def world_f0(self, utterance: str) -> NDArray[np.float32]:
+        """F0 in Hz every `frame_period_ms`, 0 where unvoiced, [cepstrum frames]."""
+        return self._of("world_f0", utterance)
+
+    def statistics(self, speakers: Iterable[str]) -> Normalisation:
+        """Normalisation over all frames of `speakers`; no other speaker has a part in it.
+
+        Raises `ValueError` if one is unknown, if there is none, or if none has a voiced frame.
+        """
+        names = sorted(set(speakers))
+        unknown = [name for name in names if name not in self.speaker_statistics.index]
+        if unknown or not names:
+            raise ValueError(
+                f"statistics need speakers of the index, got {unknown or 'none'}; "
+                f"it has {self.speaker_statistics.index.tolist()}"
+            )
+        return normalisation(self.speaker_statistics.loc[names])
+
+    def _of(self, array: str, utterance: str) -> np.ndarray:
+        rows = self._rows[LAYOUTS[array].offset]
+        if utterance not in rows:
+            raise KeyError(f"utterance {utterance!r} is not in the feature index")
+        return self._arrays[array][rows[utterance]]
+
+
+def normalisation(speaker_statistics: pd.DataFrame) -> Normalisation:
+    """Pool the rows of `speaker_statistics`: sums of frames, squares and logarithms of F0."""
+    total = {
+        column: np.sum(np.stack(speaker_statistics[column].to_numpy()), axis=0, dtype=np.float64)
+        for column in STATISTICS
+    }
+    if total["voiced_frames"] == 0:
+        raise ValueError(
+            f"speakers {speaker_statistics.index.tolist()} have no voiced frame; "
+            "widen features.f0_min_hz to f0_max_hz or look at the recordings"
+        )
+    mel_mean, mel_scale = _mean_and_scale(
+        total["frames"], total["mel_sum"], total["mel_square_sum"]
+    )
+    log_f0_mean, log_f0_scale = _mean_and_scale(
+        total["voiced_frames"], total["log_f0_sum"], total["log_f0_square_sum"]
+    )
+    return Normalisation(
+        mel_mean=mel_mean.astype(np.float32),
+        mel_scale=np.maximum(mel_scale, LEAST_MEL_SCALE).astype(np.float32),
+        log_f0_mean=float(log_f0_mean),
+        log_f0_scale=max(float(log_f0_scale), LEAST_LOG_F0_SCALE),
+    )
+
+
+def _mean_and_scale(
+    count: np.ndarray, value_sum: np.ndarray, square_sum: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    mean = value_sum / count
+    # Rounding can push the variance of a constant a little below 0.
+    return mean, np.sqrt(np.maximum(square_sum / count - mean**2, 0))
+
+
+def with_offsets(index: pd.DataFrame) -> pd.DataFrame:
+    """Add the offset columns to an index that has counts: utterances lie end to end."""
+    counts = {layout.offset: layout.count for layout in LAYOUTS.values()}
+    return index.assign(
+        **{
+            offset: index[count].cumsum().shift(fill_value=0).astype(np.int64)
+            for offset, count in counts.items()
+        }
+    )
+
+
+def write_tables(
+    folder: Path,
+    index: pd.DataFrame,
+    feature_params: FeatureParams,
+    sampling_rate: int,
+    inventory: list[str],
+    speaker_statistics: pd.DataFrame,
+) -> None:
+    """Write all but the arrays; `index` and `speaker_statistics` hold their key as a column."""
+    index.to_parquet(folder / "index.parquet", index=False)
+    speaker_statistics.to_parquet(folder / "speaker_statistics.parquet", index=False)
+    settings = {"sampling_rate": sampling_rate, "features": asdict(feature_params)}
+    _write_json(folder / "inventory.json", inventory)
+    _write_json(folder / "features.json", settings)
+
+
+def create_arrays(folder: Path, feature_params: FeatureParams, index: pd.DataFrame) -> None:
+    """Write the array files, full of zeros, at the sizes that `index` asks for."""
+    for name, shape in _shapes(feature_params, index).items():
+        np.lib.format.open_memmap(
+            folder / f"{name}.npy", mode="w+", dtype=LAYOUTS[name].dtype, shape=shape
+        ).flush()
+
+
+def open_arrays(
+    folder: Path, feature_params: FeatureParams, index: pd.DataFrame, mode: Literal["r", "r+"]
+) -> dict[str, np.ndarray]:
+    """Map the array files. Raises `StoreError` if one is not as large as `index` says."""
+    arrays = {}
+    for name, shape in _shapes(feature_params, index).items():
+        path = folder / f"{name}.npy"
+        try:
+            array = np.load(path, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
+        if array.shape != shape or array.dtype != LAYOUTS[name].dtype:
+            raise StoreError(
+                f"{path} must hold {LAYOUTS[name].dtype.__name__} {shape} by the index, "
+                f"got {array.dtype} {array.shape}; {REMEDY}"
+            )
+        arrays[name] = array
+    return arrays
+
+
+REMEDY = "make the features anew"
+
+
+def _shapes(feature_params: FeatureParams, index: pd.DataFrame) -> dict[str, tuple[int, ...]]:
+    widths = {
+        "mel": (feature_params.mels,),
+        "mel_cepstra": (feature_params.mel_cepstrum_order + 1,),
+    }
+    return {
+        name: (int(index[layout.count].sum()), *widths.get(name, ()))
+        for name, layout in LAYOUTS.items()
+    }
+
+
+def _rows_by_utterance(index: pd.DataFrame, layout: Layout) -> dict[str, slice]:
+    starts, counts = index[layout.offset].tolist(), index[layout.count].tolist()
+    return {
+        utterance: slice(start, start + count)
+        for utterance, start, count in zip(index.index, starts, counts, strict=True)
+    }
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
+
+
+def _read_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
