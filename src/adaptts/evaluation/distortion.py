@@ -53,7 +53,7 @@ def align(predicted: NDArray[np.floating], reference: NDArray[np.floating]) -> A
     """
     for name, frames in (("prediction", predicted), ("reference", reference)):
         if len(frames) == 0:
-            raise NotMeasurableError(f"the {name} holds no frame of speech")
+            raise NotMeasurableError(f"the {name} holds no frame")
         if not np.isfinite(frames).all():
             raise NotMeasurableError(f"the {name} holds values that are not finite")
     costs = cdist(predicted, reference)
@@ -66,13 +66,15 @@ def speech(log_magnitudes: NDArray[np.floating]) -> slice:
 
     `log_magnitudes` [T, M] are natural logs of magnitudes on a mel or warped frequency axis. A
     frame is silent where its power, summed over M, lies more than `SILENCE_BELOW_PEAK_DB` below
-    the loudest frame's. Pauses inside stay.
+    the loudest frame's. Pauses inside stay. Frames that are not finite are never silent: it is for
+    `align` to refuse them.
     """
     if len(log_magnitudes) == 0:
         return slice(0, 0)
     levels_db = 10 / math.log(10) * logsumexp(2 * log_magnitudes, axis=1)
-    loud = np.flatnonzero(levels_db >= levels_db.max() - SILENCE_BELOW_PEAK_DB)
-    return slice(int(loud[0]), int(loud[-1]) + 1) if len(loud) else slice(0, 0)
+    silent = levels_db < levels_db.max() - SILENCE_BELOW_PEAK_DB
+    loud = np.flatnonzero(~silent)
+    return slice(int(loud[0]), int(loud[-1]) + 1)
 
 
 def cepstral_speech(mel_cepstra: NDArray[np.floating]) -> slice:
@@ -127,7 +129,5 @@ def _cepstra(log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
             f"log mel frames must be [frames, more than {MEL_COEFFICIENTS} mels], got "
             f"{list(frames.shape)}; raise features.mels"
         )
-    if not np.isfinite(frames).all():
-        raise NotMeasurableError("a log mel spectrogram holds values that are not finite")
-    spoken = frames[speech(frames)]
-    return dct(spoken, type=2, axis=1)[:, 1 : MEL_COEFFICIENTS + 1] / frames.shape[1]
+    cosines = np.asarray(dct(frames[speech(frames)], type=2, axis=1))
+    return cosines[:, 1 : MEL_COEFFICIENTS + 1] / frames.shape[1]
