@@ -1,0 +1,65 @@
+"""Reading, resampling and writing of recordings."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+Waveform = NDArray[np.float64]
+
+# Every recording is scaled to this peak, so that levels say nothing about speaker or corpus and
+# resampling never clips.
+PEAK = 0.6
+
+
+class AudioError(ValueError):
+    """A recording cannot be used; the message names the file, the rule and the remedy."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file's samples as they stand."""
+
+    samples: Waveform  # [samples, channels], full scale is ±1
+    sampling_rate: int  # Hz
+
+
+def read(path: Path) -> Recording:
+    """Read any file that libsndfile knows. Raises `AudioError` where it cannot."""
+    try:
+        samples, sampling_rate = soundfile.read(path, dtype="float64", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        reason = "no such file" if not path.exists() else str(error)
+        raise AudioError(f"{path} cannot be read as audio: {reason}") from None
+    return Recording(np.asarray(samples, dtype=np.float64), sampling_rate)
+
+
+def read_mono(path: Path, sampling_rate: int) -> Waveform:
+    """The mean of a file's channels, [samples] at `sampling_rate` Hz, full scale is ±1."""
+    recording = read(path)
+    return resample(recording.samples.mean(axis=1), recording.sampling_rate, sampling_rate)
+
+
+def resample(waveform: Waveform, rate: int, new_rate: int) -> Waveform:
+    """Resample [samples] from `rate` to `new_rate` Hz by a polyphase filter."""
+    if rate == new_rate:
+        return waveform
+    divisor = math.gcd(rate, new_rate)
+    return resample_poly(waveform, new_rate // divisor, rate // divisor)
+
+
+def scale_to_peak(waveform: Waveform, peak: float = PEAK) -> Waveform:
+    """Scale [samples] so that the largest magnitude is `peak`; digital silence stays as it is."""
+    largest = np.abs(waveform).max(initial=0.0)
+    return waveform if largest == 0 else waveform * (peak / largest)
+
+
+def write(path: Path, waveform: Waveform, sampling_rate: int) -> None:
+    """Write [samples] within ±1 as 16-bit mono WAV, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.clip(np.rint(waveform * 32767), -32768, 32767).astype(np.int16)
+    soundfile.write(path, samples, sampling_rate, subtype="PCM_16", format="WAV")
