@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ from adaptts import params
 from adaptts.params import FeatureParams
 
 PADDING = "<pad>"
-SILENCE = "sil"
+
+REMEDY = "make the features anew"
 
 # Below these a mean is certain but a scale is noise: a mel band that never changes, a monotone.
 LEAST_MEL_SCALE = 1e-3
@@ -61,6 +62,10 @@ LAYOUTS = {
 }
 
 
+# Array → shape.
+Shapes = Mapping[str, tuple[int, ...]]
+
+
 class StoreError(ValueError):
     """A feature file is missing, truncated or at odds with the index; the message names it."""
 
@@ -91,12 +96,12 @@ class FeatureStore:
     def open(cls, folder: Path) -> Self:
         """Map the features in `folder`.
 
-        Raises `StoreError` if a file is missing, unreadable, or of another size than the index says.
+        Raises `StoreError` if a file is missing, unreadable, or of another size than by the index.
         """
         index = _read_table(folder / "index.parquet").set_index("utterance")
         settings = _read_json(folder / "features.json")
         feature_params = params.parse(FeatureParams, settings["features"], "features")
-        arrays = open_arrays(folder, feature_params, index, "r")
+        arrays = open_arrays(folder, shapes(feature_params, index), "r")
         return cls(
             index=index,
             params=feature_params,
@@ -126,7 +131,7 @@ class FeatureStore:
         return self._of("durations", utterance)
 
     def mel_cepstra(self, utterance: str) -> NDArray[np.float32]:
-        """Mel-cepstrum of WORLD's envelope every `frame_period_ms`, [cepstrum frames, order + 1]."""
+        """Mel-cepstra of WORLD's envelope each `frame_period_ms`, [cepstrum frames, order + 1]."""
         return self._of("mel_cepstra", utterance)
 
     def world_f0(self, utterance: str) -> NDArray[np.float32]:
@@ -214,46 +219,70 @@ def write_tables(
     _write_json(folder / "features.json", settings)
 
 
-def create_arrays(folder: Path, feature_params: FeatureParams, index: pd.DataFrame) -> None:
-    """Write the array files, full of zeros, at the sizes that `index` asks for."""
-    for name, shape in _shapes(feature_params, index).items():
+def create_arrays(folder: Path, array_shapes: Shapes) -> None:
+    """Write the array files, full of zeros."""
+    for name, shape in array_shapes.items():
         np.lib.format.open_memmap(
             folder / f"{name}.npy", mode="w+", dtype=LAYOUTS[name].dtype, shape=shape
         ).flush()
 
 
 def open_arrays(
-    folder: Path, feature_params: FeatureParams, index: pd.DataFrame, mode: Literal["r", "r+"]
+    folder: Path, array_shapes: Shapes, mode: Literal["r", "r+"]
 ) -> dict[str, np.ndarray]:
-    """Map the array files. Raises `StoreError` if one is not as large as `index` says."""
+    """Map the array files. Raises `StoreError` if one is missing or not of its shape."""
     arrays = {}
-    for name, shape in _shapes(feature_params, index).items():
+    for name, shape in array_shapes.items():
         path = folder / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode=mode, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
-        if array.shape != shape or array.dtype != LAYOUTS[name].dtype:
+        dtype = np.dtype(LAYOUTS[name].dtype)
+        if array.shape != shape or array.dtype != dtype:
             raise StoreError(
-                f"{path} must hold {LAYOUTS[name].dtype.__name__} {shape} by the index, "
+                f"{path} must hold {dtype} {shape} by the index, "
                 f"got {array.dtype} {array.shape}; {REMEDY}"
             )
         arrays[name] = array
     return arrays
 
 
-REMEDY = "make the features anew"
-
-
-def _shapes(feature_params: FeatureParams, index: pd.DataFrame) -> dict[str, tuple[int, ...]]:
+def shapes(feature_params: FeatureParams, index: pd.DataFrame) -> Shapes:
+    """The shape of each array, to hold all utterances of `index`."""
     widths = {
         "mel": (feature_params.mels,),
         "mel_cepstra": (feature_params.mel_cepstrum_order + 1,),
     }
     return {
-        name: (int(index[layout.count].sum()), *widths.get(name, ()))
+        name: (int(index[layout.count].to_numpy().sum()), *widths.get(name, ()))
         for name, layout in LAYOUTS.items()
     }
+
+
+def sum_by_speaker(index: pd.DataFrame, mel: np.ndarray, f0: np.ndarray) -> pd.DataFrame:
+    """The columns of `speaker_statistics.parquet`, summed utterance by utterance in order.
+
+    `index` holds its key as a column; `mel` [frames, mels] and `f0` [frames] hold all utterances.
+    """
+    sums: dict[str, dict[str, Any]] = {}
+    rows = zip(index["speaker"], index["frame_offset"], index["frames"], strict=True)
+    for speaker, start, count in rows:
+        log_mel = mel[start : start + count].astype(np.float64)
+        f0_hz = f0[start : start + count].astype(np.float64)
+        log_f0 = np.log(f0_hz[f0_hz > 0])
+        addends = {
+            "frames": count,
+            "voiced_frames": len(log_f0),
+            "mel_sum": log_mel.sum(axis=0),
+            "mel_square_sum": np.square(log_mel).sum(axis=0),
+            "log_f0_sum": log_f0.sum(),
+            "log_f0_square_sum": np.square(log_f0).sum(),
+        }
+        total = sums.setdefault(speaker, dict.fromkeys(addends, 0))
+        for name, value in addends.items():
+            total[name] = total[name] + value
+    return pd.DataFrame([{"speaker": speaker, **total} for speaker, total in sums.items()])
 
 
 def _rows_by_utterance(index: pd.DataFrame, layout: Layout) -> dict[str, slice]:
@@ -271,7 +300,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
