@@ -1,0 +1,192 @@
+"""The report's charts, as Altair charts for the page and as SVG files.
+
+An arm has one colour and one symbol in every chart. The colours are those of Okabe and Ito, which
+colour-blind readers tell apart, shaded for light and for dark paper; which shade is drawn is a
+matter of the chart's configuration (`THEMES`), not of its specification.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from adaptts.reporting.metrics import Metric
+
+# Grey, sky, blue, vermilion, ochre, purple, green. Seven colours and six symbols: their pairs
+# come around again after 42 arms only.
+PALETTES = {
+    "light": ["#7d7d7d", "#3a9bd1", "#0072b2", "#d55e00", "#c98a00", "#b8578f", "#009e73"],
+    "dark": ["#a5a5a5", "#8ecdf5", "#4aa3df", "#f0772b", "#eeb33c", "#dd8fbd", "#2cc295"],
+}
+SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
+INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
+Axis = Literal["steps", "shots"]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def theme(mode: str) -> dict[str, Any]:
+    """Vega-Lite's configuration for `mode`, light or dark."""
+    ink, muted, grid = INKS[mode]
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "view": {"stroke": None},
+        "range": {"category": PALETTES[mode], "symbol": SYMBOLS},
+        "axis": {
+            "domainColor": muted,
+            "tickColor": muted,
+            "gridColor": grid,
+            "labelColor": muted,
+            "titleColor": ink,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelLimit": 160,
+        },
+        "axisX": {"grid": False},
+        "axisY": {"domain": False, "ticks": False, "titleAngle": 0, "titleAlign": "left",
+                  "titleAnchor": "end", "titleY": -10, "titleX": 0},
+        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "symbolSize": 70},
+        "title": {"color": ink, "anchor": "start", "fontSize": 13, "fontWeight": "normal"},
+        "rule": {"color": muted},
+        "text": {"color": muted, "fontSize": 11},
+    }  # fmt: skip
+
+
+def curve(
+    summary: pd.DataFrame,
+    metric: Metric,
+    axis: Axis,
+    arms: Sequence[str],
+    constant_arms: Sequence[str],
+    references: pd.DataFrame,
+    legend: bool = False,
+) -> alt.LayerChart:
+    """A metric against steps or shots, with a line and a band of its interval for each arm.
+
+    summary: columns arm, `axis`, value, low, high; a row per point. Constant arms hold one value at
+    every step: they are drawn dashed, without symbols.
+    references: columns arm, value; drawn as labelled horizontal rules.
+    """
+    table = summary.assign(constant=summary["arm"].isin(list(constant_arms)))
+    x, value = _along(axis, sorted(table[axis].unique())), _value(metric)
+    base = _switchable(alt.Chart(table)).encode(x=x, color=_colour(arms, legend))
+    band = base.mark_area(opacity=0.1).encode(y=value, y2="high:Q").transform_calculate(value="datum.low")
+    dash = alt.condition("datum.constant", alt.value([5, 4]), alt.value([1, 0]))
+    line = base.mark_line(strokeWidth=2).encode(y=value, strokeDash=dash)
+    tip = [alt.Tooltip("arm:N"), alt.Tooltip(f"{axis}:Q"), *_numbers(metric, "value", "low", "high")]
+    points = (
+        base.transform_filter(f"!datum.constant || datum.{axis} == {table[axis].max()}")
+        .mark_point(filled=True, size=55, opacity=1)
+        .encode(y=value, shape=_shape(arms, legend), tooltip=tip)
+    )
+    return alt.layer(band, line, points, *_rules(references, value)).properties(height=300)
+
+
+def speakers(
+    table: pd.DataFrame,
+    metric: Metric,
+    arms: Sequence[str],
+    references: pd.DataFrame,
+    legend: bool = False,
+) -> alt.LayerChart:
+    """A metric for every speaker and arm, as dots.
+
+    table and references: columns arm, speaker, value; references are drawn as ticks.
+    """
+    rows = [*references["arm"].unique(), *arms]
+    speaker = alt.Y("speaker:N", title=None, axis=alt.Axis(grid=True, tickBand="extent"))
+    row = alt.YOffset("arm:N", scale=alt.Scale(domain=rows, paddingOuter=1))
+    value = alt.X("value:Q", scale=alt.Scale(zero=False), title=_title(metric))
+    place = {"x": value, "y": speaker, "yOffset": row}
+    tip = [alt.Tooltip("arm:N"), alt.Tooltip("speaker:N"), *_numbers(metric, "value")]
+    dots = _switchable(alt.Chart(table)).mark_point(filled=True, size=60, opacity=1)
+    ticks = alt.Chart(references).mark_tick(thickness=2, size=9)
+    layers = [
+        ticks.encode(**place, tooltip=tip),
+        dots.encode(**place, tooltip=tip, color=_colour(arms, legend), shape=_shape(arms, legend)),
+    ]
+    height = table["speaker"].nunique() * (16 + 9 * len(rows))
+    return alt.layer(*layers).properties(height=height)
+
+
+def training(
+    table: pd.DataFrame, loss: str, arms: Sequence[str], legend: bool = False
+) -> alt.Chart:
+    """A loss along training, a line per run.
+
+    table: columns arm, seed, utterance_gradients and `loss`. Without `arms`, the runs are drawn
+    in the ink of the axes.
+    """
+    lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[loss])
+    chart = _switchable(alt.Chart(lines.dropna(subset=["value"])))
+    tip = ["arm:N", "seed:N", "utterance_gradients:Q", alt.Tooltip("value:Q", format=".4f")]
+    chart = chart.mark_line(strokeWidth=1.5).encode(
+        x=alt.X("utterance_gradients:Q", title="Utterance-gradients", axis=alt.Axis(tickCount=6)),
+        y=alt.Y("value:Q", title=f"{loss}, on training batches", scale=alt.Scale(zero=False)),
+        detail="seed:N",
+        tooltip=tip,
+        **({"color": _colour(arms, legend)} if arms else {}),
+    )
+    return chart.properties(height=240)
+
+
+def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart's specification for the page: as wide as its place, in the reader's theme."""
+    values = chart.to_dict()
+    return values | {"width": "container", "config": {}, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def svg(chart: alt.TopLevelMixin, width: int = 640) -> str:
+    """The chart as an SVG document on white paper, `width` pixels wide without its legend."""
+    config = theme("light") | {"background": "white", "padding": 12}
+    return vl_convert.vegalite_to_svg(chart.to_dict() | {"width": width, "config": config})
+
+
+def _along(axis: Axis, ticks: Sequence[float]) -> alt.X:
+    # Few steps and few shots matter most; a logarithm gives them room, and symlog has a zero.
+    scale = alt.Scale(type="symlog" if axis == "steps" else "log", nice=False)
+    title = {"steps": "Adaptation steps", "shots": "Shots: utterances of the new voice"}[axis]
+    marks = alt.Axis(values=[int(tick) for tick in ticks], format="d")
+    return alt.X(f"{axis}:Q", scale=scale, axis=marks, title=title)
+
+
+def _value(metric: Metric) -> alt.Y:
+    return alt.Y("value:Q", scale=alt.Scale(zero=False), title=_title(metric))
+
+
+def _title(metric: Metric) -> str:
+    return f"{metric.label}, {'lower' if metric.lower_is_better else 'higher'} is better"
+
+
+def _numbers(metric: Metric, *fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{field}:Q", format=f".{metric.digits}f") for field in fields]
+
+
+def _colour(arms: Sequence[str], legend: bool) -> alt.Color:
+    key = alt.Legend(title=None, symbolOpacity=1) if legend else None
+    return alt.Color("arm:N", scale=alt.Scale(domain=list(arms)), legend=key)
+
+
+def _shape(arms: Sequence[str], legend: bool) -> alt.Shape:
+    key = alt.Legend(title=None, symbolOpacity=1) if legend else None
+    return alt.Shape("arm:N", scale=alt.Scale(domain=list(arms)), legend=key)
+
+
+def _switchable(chart: alt.Chart) -> alt.Chart:
+    """Let the page hide arms by setting the parameter `hidden`."""
+    hidden = alt.param(name="hidden", value=[])
+    return chart.add_params(hidden).transform_filter("indexof(hidden, datum.arm) < 0")
+
+
+def _rules(references: pd.DataFrame, value: alt.Y) -> list[alt.Chart]:
+    if references.empty:
+        return []
+    base = alt.Chart(references).encode(y=value)
+    label = base.mark_text(align="right", baseline="bottom", dy=-3)
+    return [
+        base.mark_rule(strokeWidth=1.2),
+        label.encode(x=alt.value("width"), text="arm:N"),
+    ]

@@ -1,0 +1,118 @@
+"""The metrics of the report: how each is named, printed, pooled and read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric of the results stands in tables and figures."""
+
+    name: str  # in the results, the CSV files and metrics.json
+    title: str
+    unit: str  # "" for a pure number
+    lower_is_better: bool
+    digits: int  # after the decimal point
+    meaning: str  # one sentence: what is measured, and by which convention
+    # A rate over a corpus is 100 · Σ numerator / Σ denominator of these measures; a metric
+    # without them is the mean of its own values.
+    ratio: tuple[str, str] | None = None
+
+    @property
+    def label(self) -> str:
+        """Title and unit, for axes and captions."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return "↓" if self.lower_is_better else "↑"
+
+    def text(self, value: float) -> str:
+        """A value as it is printed; a dash where it is missing."""
+        return "–" if value != value else f"{value:.{self.digits}f}".replace("-", "−")
+
+
+METRICS = (
+    Metric(
+        "mel_distortion",
+        "Mel distortion",
+        "dB",
+        True,
+        2,
+        "Distance of mel cepstra (DCT of the log-mel frames, c0 excluded) along an exact "
+        "time-warping path, before the vocoder. It chose the step sizes and is measured at every "
+        "point of the grid.",
+    ),
+    Metric(
+        "mcd",
+        "MCD",
+        "dB",
+        True,
+        2,
+        "Mel-cepstral distortion of the sound: WORLD envelope, c1…c24, 5 ms, c0 excluded from path "
+        "and sum, silence trimmed, exact time warping. Compare within this report only: toolkits "
+        "differ by several dB.",
+    ),
+    Metric(
+        "wer",
+        "WER",
+        "%",
+        True,
+        1,
+        "Word error rate over all words, by a recogniser with the closed grammar of the corpus.",
+        ("word_errors", "words"),
+    ),
+    Metric(
+        "cer",
+        "CER",
+        "%",
+        True,
+        1,
+        "Character error rate over all characters of the same hypotheses.",
+        ("character_errors", "characters"),
+    ),
+    Metric(
+        "similarity",
+        "Similarity",
+        "",
+        False,
+        3,
+        "Cosine of GE2E speaker embeddings with recordings of the speaker.",
+    ),
+    Metric(
+        "f0_rmse",
+        "F0 RMSE",
+        "semitones",
+        True,
+        2,
+        "Root mean square error of pitch along the time-warping path, where both are voiced.",
+    ),
+    Metric(
+        "vuv_error",
+        "V/UV error",
+        "%",
+        True,
+        1,
+        "Frames along the path that are voiced in one and unvoiced in the other.",
+    ),
+    Metric(
+        "pitch_error",
+        "Pitch error",
+        "semitones",
+        True,
+        2,
+        "Error of the predicted pitch of each phone, before the vocoder.",
+    ),
+    Metric(
+        "duration_error",
+        "Duration error",
+        "ms",
+        True,
+        1,
+        "Mean absolute error of the predicted duration of each phone.",
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+# The metric that is measured everywhere, chooses the step sizes and answers the question.
+PRIMARY = BY_NAME["mel_distortion"]
