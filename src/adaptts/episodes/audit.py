@@ -39,7 +39,10 @@ def audit_episodes(
     text_of = dict(zip(table["utterance"], map(normalise_text, table["text"]), strict=True))
     episodes = episodes.assign(text=episodes["utterance"].map(text_of))
     groups = [("units", "speaker"), ("recordings", "utterance")]
-    checks = [_crossing(episodes, column, f"{what} stand on one side of the split") for what, column in groups]
+    checks = [
+        _crossing(episodes, column, f"{what} stand on one side of the split")
+        for what, column in groups
+    ]
     if split.keep_together:
         sibling_of = dict(zip(table["utterance"], table[split.keep_together], strict=True))
         siblings = episodes.assign(sibling=episodes["utterance"].map(sibling_of))

@@ -13,11 +13,11 @@ from adaptts.episodes.batch import Batch, Utterances
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One task: a few utterances to adapt to, and others of the same speaker to judge by."""
+class Task:
+    """A speaker's utterances to adapt to, and others of the same speaker to judge by."""
 
-    support: Batch
-    query: Batch
+    support: list[str]
+    query: list[str]
 
 
 class Sampler:
@@ -38,7 +38,7 @@ class Sampler:
         chosen = generator.choice(self._all, size, replace=size > len(self._all))
         return self.utterances.batch(list(chosen))
 
-    def episode(self, step: int, speakers: int, support: int, query: int) -> list[Episode]:
+    def episode(self, step: int, speakers: int, support: int, query: int) -> list[Task]:
         """Tasks of `speakers` different training speakers.
 
         Raises ValueError if there are too few speakers or utterances.
@@ -53,11 +53,7 @@ class Sampler:
         tasks = []
         for place in generator.choice(len(able), speakers, replace=False):
             chosen = list(generator.choice(able[place], support + query, replace=False))
-            tasks.append(
-                Episode(
-                    self.utterances.batch(chosen[:support]), self.utterances.batch(chosen[support:])
-                )
-            )
+            tasks.append(Task(chosen[:support], chosen[support:]))
         return tasks
 
     def _generator(self, step: int) -> np.random.Generator:

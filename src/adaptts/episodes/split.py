@@ -49,9 +49,7 @@ def split_units(index: pd.DataFrame, params: SplitParams) -> dict[str, str]:
     return sides
 
 
-def draw_episodes(
-    index: pd.DataFrame, split: SplitParams, params: EpisodeParams
-) -> pd.DataFrame:
+def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams) -> pd.DataFrame:
     """One row per use of an utterance, with `COLUMNS`.
 
     Queries are drawn first, for every held-out unit. With `text_disjoint`, whatever shares its
@@ -69,7 +67,9 @@ def draw_episodes(
         }
     )
     generator = np.random.default_rng(params.seed)
-    held_out = {side: [u for u in sorted(sides) if sides[u] == side] for side in ("test", "validation")}
+    held_out = {
+        side: [u for u in sorted(sides) if sides[u] == side] for side in ("test", "validation")
+    }
     queries = _draw_queries(table, held_out, params, generator)
     query_texts = set(queries["text"])
     usable = ~table["utterance"].isin(queries["utterance"])

@@ -1,0 +1,39 @@
+"""The arms of the comparison. A new one is a file here and a line in `STRATEGIES`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adaptts.inner_loop import Parameters
+from adaptts.params import ParamsError, parse
+from adaptts.strategies.average import Average
+from adaptts.strategies.learner import Setting
+from adaptts.strategies.maml import Maml
+from adaptts.strategies.multitask import Multitask
+from adaptts.strategies.pretrain_finetune import PretrainFinetune
+from adaptts.strategies.prototype import Prototype
+from adaptts.strategies.strategy import Strategy
+
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    "average": Average,
+    "maml": Maml,
+    "multitask": Multitask,
+    "pretrain_finetune": PretrainFinetune,
+    "prototype": Prototype,
+}
+
+
+def make_strategy(
+    arm: str, values: Mapping[str, Any], setting: Setting, preconditioner: Parameters
+) -> Strategy:
+    """The strategy of an arm, from its entry under `strategies` in params.yaml.
+
+    Raises ParamsError if the strategy is not registered or a setting breaks its rule.
+    """
+    settings = dict(values)
+    name = settings.pop("strategy", None)
+    if name not in STRATEGIES:
+        raise ParamsError(
+            f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"
+        )
+    kind = STRATEGIES[name]
+    return kind(parse(kind.Params, settings, f"strategies.{arm}"), setting, preconditioner)

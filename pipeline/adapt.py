@@ -1,0 +1,67 @@
+"""A held-out speaker's voices, for every seed, number of shots and step."""
+
+import json
+from pathlib import Path
+
+from tqdm import tqdm
+
+from adaptts.adaptation import VoiceWriter, adapt, moved_parameters, speak
+from adaptts.inner_loop import GradientDescent, UpdateRule, make_rule
+from adaptts.params import TrialParams, parse
+from pipeline.arms import Arm, Data, open_arm, open_data
+from pipeline.stage import Stage, run, whole
+
+
+def main(stage: Stage) -> None:
+    name, speaker, params = stage.item["arm"], stage.item["speaker"], stage.params
+    data = open_data(params)
+    writer, curve, costs = VoiceWriter(), [], []
+    points = [(seed, shots) for seed in params.seeds for shots in params.episodes.shots]
+    arms = {seed: open_arm(params, data, name, seed) for seed in params.seeds}
+    adapted = {}
+    for seed, shots in tqdm(points, desc=stage.address, unit="voice", disable=None):
+        support = data.support(speaker, params.draw_of(seed), shots)
+        key = {"seed": seed, "draw": params.draw_of(seed), "shots": shots}
+        adapted = make_voice(stage, data, arms[seed], support, key, writer, curve, costs)
+    with whole(Path("voices") / name / speaker) as folder:
+        writer.save(folder, curve, {"arm": name, "speaker": speaker, **adapted, "runs": costs})
+
+
+def make_voice(
+    stage: Stage,
+    data: Data,
+    arm: Arm,
+    support_names: list[str],
+    key: dict[str, int],
+    writer: VoiceWriter,
+    curve: list[dict],
+    costs: list[dict],
+) -> dict[str, int]:
+    """Adapt to one support set, and say the queries at every snapshot; returns what adapted."""
+    params, acoustic = stage.params, arm.learner.acoustic
+    support = data.utterances.batch(support_names)
+    names = data.queries(stage.item["speaker"])
+    queries = data.utterances.batch(names)
+    start = arm.strategy.voice(arm.learner, support)
+    takes_steps = arm.strategy.takes_steps
+    subset = params.adaptation.parameters if takes_steps else "speaker"
+    steps = params.adaptation.steps if takes_steps else [0]
+    rule = chosen_rule(stage, arm) if takes_steps else GradientDescent(0.0)
+    seconds = 0.0
+    for snapshot in adapt(acoustic, start, support, rule, subset, params.training.loss, steps):
+        spoken = speak(acoustic, snapshot.voice, queries, data.utterances)
+        writer.add({**key, "steps": snapshot.steps}, names, spoken)
+        curve.append({**key, "step": snapshot.steps, "support_loss": snapshot.support_loss})
+        seconds = snapshot.seconds
+    costs.append({**key, "steps": steps[-1], "adaptation_seconds": seconds})
+    return moved_parameters(start, subset)
+
+
+def chosen_rule(stage: Stage, arm: Arm) -> UpdateRule:
+    path = Path("tuning") / stage.item["arm"] / "chosen.json"
+    trial = parse(TrialParams, json.loads(path.read_text(encoding="utf-8")), str(path))
+    return make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner)
+
+
+if __name__ == "__main__":
+    run(main, ["arm", "speaker"])

@@ -1,0 +1,156 @@
+"""Gradient steps as pure functions of parameters: the one inner loop.
+
+Meta-training differentiates through it (Finn et al. 2017, algorithm 1); adaptation to a new voice
+runs it and looks at the parameters after each step.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from adaptts.params import Rule
+
+Parameters = dict[str, Tensor]
+Loss = Callable[[Parameters], Tensor]
+
+
+class DivergedError(ValueError):
+    """The loss or a gradient is no longer finite."""
+
+
+class UpdateRule(Protocol):
+    """From gradients to the next parameters. `state` is whatever the rule carries along."""
+
+    def start(self, parameters: Parameters) -> Parameters: ...
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: Parameters
+    ) -> tuple[Parameters, Parameters]: ...
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """θ ← θ − α P g; P is a fixed positive diagonal, 1 where none is given."""
+
+    step_size: float
+    preconditioner: Parameters | None = None
+
+    def start(self, parameters: Parameters) -> Parameters:
+        return {}
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: Parameters
+    ) -> tuple[Parameters, Parameters]:
+        scale = self.preconditioner
+        moved = {
+            name: value
+            - self.step_size * (gradients[name] * scale[name] if scale else gradients[name])
+            for name, value in parameters.items()
+        }
+        return moved, state
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1), for adaptation.
+
+    Not for meta-training: at its first step the update is g / |g|, whose derivative is zero or
+    without bound.
+    """
+
+    step_size: float
+    decay: float = 0.9
+    square_decay: float = 0.999
+    floor: float = 1e-8
+
+    def start(self, parameters: Parameters) -> Parameters:
+        zeros = {f"mean.{n}": torch.zeros_like(v) for n, v in parameters.items()}
+        zeros |= {f"square.{n}": torch.zeros_like(v) for n, v in parameters.items()}
+        return zeros | {"count": torch.zeros(())}
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: Parameters
+    ) -> tuple[Parameters, Parameters]:
+        count = state["count"] + 1
+        moved, carried = {}, {"count": count}
+        for name, value in parameters.items():
+            gradient = gradients[name]
+            mean = self.decay * state[f"mean.{name}"] + (1 - self.decay) * gradient
+            square = self.square_decay * state[f"square.{name}"]
+            square = square + (1 - self.square_decay) * gradient.square()
+            carried[f"mean.{name}"], carried[f"square.{name}"] = mean, square
+            deviation = (square / (1 - self.square_decay**count)).sqrt() + self.floor
+            moved[name] = value - self.step_size * mean / (1 - self.decay**count) / deviation
+        return moved, carried
+
+
+def make_rule(rule: Rule, step_size: float, preconditioner: Parameters) -> UpdateRule:
+    """The update rule of that name; `preconditioner` may hold more parameters than adapt."""
+    match rule:
+        case "sgd":
+            return GradientDescent(step_size)
+        case "preconditioned_sgd":
+            return GradientDescent(step_size, preconditioner)
+        case "adam":
+            return Adam(step_size)
+
+
+def descend(
+    loss: Loss, parameters: Parameters, rule: UpdateRule, *, differentiable: bool = False
+) -> Iterator[tuple[Parameters, Tensor]]:
+    """Yield the parameters after 1, 2, 3, … steps, each with the loss that the step started from.
+
+    With `differentiable`, the graph of every step is kept, so that what is computed from the
+    yielded parameters has a gradient with respect to `parameters` through all steps (second
+    order). Without, memory does not grow with the steps.
+
+    Raises DivergedError when the loss is not finite.
+    """
+    state = rule.start(parameters)
+    while True:
+        if not differentiable:
+            parameters = {n: p.detach().requires_grad_() for n, p in parameters.items()}
+        value = loss(parameters)
+        if not torch.isfinite(value):
+            raise DivergedError(
+                f"the inner loop diverged: its loss is {value.item()}; choose a smaller step size"
+            )
+        gradients = torch.autograd.grad(
+            value,
+            list(parameters.values()),
+            create_graph=differentiable,
+            materialize_grads=True,
+        )
+        named = dict(zip(parameters, gradients, strict=True))
+        if differentiable:
+            parameters, state = rule.step(parameters, named, state)
+        else:
+            with torch.no_grad():
+                parameters, state = rule.step(parameters, named, state)
+        yield parameters, value.detach()
+
+
+def estimate_preconditioner(
+    losses: list[Loss], parameters: Parameters, floor: float = 0.3
+) -> Parameters:
+    """The diagonal 1 / (rms + floor · mean rms), from the gradients of several tasks.
+
+    It evens out step lengths like Adam, but is fixed, so that it can be differentiated through.
+    `rms` is over tasks; its mean is over the entries of each parameter.
+    """
+    squares = {name: torch.zeros_like(value) for name, value in parameters.items()}
+    leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    for loss in losses:
+        gradients = torch.autograd.grad(loss(leaves), list(leaves.values()), materialize_grads=True)
+        for name, gradient in zip(leaves, gradients, strict=True):
+            squares[name] += gradient.square() / len(losses)
+    diagonal = {}
+    for name, square in squares.items():
+        rms = square.sqrt()
+        scale = rms + floor * rms.mean()
+        # What no task's loss depends on does not move.
+        diagonal[name] = torch.where(scale > 0, 1 / scale, 0)
+    return diagonal

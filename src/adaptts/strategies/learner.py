@@ -1,0 +1,61 @@
+"""What a strategy trains: the acoustic model, the speaker table, and what the strategy adds."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from adaptts.inner_loop import Parameters
+from adaptts.models.acoustic import SPEAKER, AcousticModel
+from adaptts.params import LossParams, ModelParams
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for every arm."""
+
+    model: ModelParams
+    loss: LossParams
+    phones: int  # size of the inventory, padding included
+    mels: int
+    speakers: int  # that train
+
+
+class Learner(nn.Module):
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()
+        self.acoustic = AcousticModel(setting.model, setting.phones, setting.mels)
+        self.speakers = nn.Embedding(setting.speakers, setting.model.speaker_channels)
+        nn.init.normal_(self.speakers.weight, std=0.3)
+        self.extra = nn.ModuleDict()
+
+    def voice(self, speaker: Tensor) -> Parameters:
+        """The parameters of a voice: the acoustic model's own, and a speaker vector [D]."""
+        return {**dict(self.acoustic.named_parameters()), SPEAKER: speaker}
+
+    def average_speaker(self) -> Tensor:
+        """The mean vector of the training speakers, [D]."""
+        return self.speakers.weight.mean(0)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make the initial weights drawn in the block a function of the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a safetensors file; raises ValueError if it is damaged or of another model."""
+    try:
+        module.load_state_dict(load_file(path))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise ValueError(
+            f"{path} does not hold this model's weights ({error}); delete it and run again"
+        ) from error

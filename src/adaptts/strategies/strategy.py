@@ -1,0 +1,52 @@
+"""The contract of a strategy: how it trains, and from where a new voice starts."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from pydantic.dataclasses import dataclass
+
+from adaptts.episodes.batch import Batch
+from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import Parameters
+from adaptts.params import STRICT
+from adaptts.strategies.learner import Learner, Setting
+
+
+@dataclass(frozen=True, config=STRICT)
+class NoParams:
+    """A strategy without settings of its own."""
+
+
+class Strategy(ABC):
+    """One answer to: what to do before a new voice arrives?
+
+    What is done when it arrives is the same for all (see adaptts.adaptation), apart from where it
+    starts (`voice`) and whether gradient steps follow (`takes_steps`).
+    """
+
+    Params: ClassVar[type] = NoParams
+    takes_steps: ClassVar[bool] = True
+    learning_rate: float | None = None  # in place of training.arm's
+
+    def __init__(self, params: object, setting: Setting, preconditioner: Parameters) -> None:
+        self.params = params
+        self.setting = setting
+        self.preconditioner = preconditioner
+
+    @abstractmethod
+    def extend(self, learner: Learner) -> None:
+        """Add to the trunk's learner what the strategy trains beside it."""
+
+    @abstractmethod
+    def accumulate_gradients(
+        self, learner: Learner, sampler: Sampler, step: int, utterances: int
+    ) -> dict[str, float]:
+        """Add the gradients of one training step to the learner's parameters.
+
+        step: which batch or episode to draw. utterances: size of a plain batch.
+        Returns the losses to draw as curves, `loss` among them.
+        """
+
+    @abstractmethod
+    def voice(self, learner: Learner, support: Batch) -> Parameters:
+        """The new voice before its first gradient step, from its support set."""
