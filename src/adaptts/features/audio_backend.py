@@ -1,4 +1,4 @@
-"""torchaudio, for every module that needs it: `from adaptts.features.audio_backend import torchaudio`.
+"""torchaudio, for every module that needs it.
 
 torchaudio's wheel is built for CUDA, so beside a CPU-only torch its compiled extension cannot load
 and the import fails. Nothing here needs the extension: when it cannot load, an empty stand-in is

@@ -54,7 +54,7 @@ def analyse(
 def mel_cepstrum(
     envelope: NDArray[np.float64], sampling_rate: int, params: FeatureParams
 ) -> NDArray[np.float64]:
-    """Mel-cepstrum c0 … c`mel_cepstrum_order` of power envelopes [frames, bins]: [frames, order + 1].
+    """Mel-cepstra of power envelopes [frames, bins]: [frames, order + 1], c0 first.
 
     The frequency warping α approximates the mel scale at the sampling rate (SPTK's choice: 0.41 at
     16 kHz).
@@ -64,6 +64,7 @@ def mel_cepstrum(
     )
 
 
+@cache
 def mel_warping(sampling_rate: int) -> float:
     """The all-pass constant α whose frequency warping is nearest to the mel scale."""
     return float(pysptk.util.mcepalpha(sampling_rate))
@@ -71,8 +72,7 @@ def mel_warping(sampling_rate: int) -> float:
 
 @cache
 def _cepstrum_matrix(bins: int, order: int, warping: float) -> NDArray[np.float64]:
-    """`pysptk.sp2mc` as a matrix: it is linear in the log spectrum, and 70 times slower frame by
-    frame."""
+    """`pysptk.sp2mc` as a matrix, since it is linear in the log spectrum: 70 times faster."""
     return pysptk.sp2mc(np.exp(np.eye(bins)), order, warping)
 
 
