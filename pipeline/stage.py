@@ -2,14 +2,17 @@
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import json
+import operator
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,13 +52,16 @@ class Stage:
                     digest.update(f"\0{path.as_posix()}\0".encode())
                     with path.open("rb") as file:
                         digest.update(hashlib.file_digest(file, "sha256").digest())
-        values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-        for section in self._entry("params"):
-            value = values
-            for key in section.split("."):
-                value = value[key]
-            digest.update(f"\0{section}\0{json.dumps(value, sort_keys=True)}".encode())
+        digest.update(json.dumps(self.parameters(), sort_keys=True).encode())
         return digest.hexdigest()
+
+    def parameters(self) -> dict[str, Any]:
+        """The sections of params.yaml that the stage depends on, by their dotted names."""
+        values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+        return {
+            section: functools.reduce(operator.getitem, section.split("."), values)
+            for section in self._entry("params")
+        }
 
     def scratch(self) -> Path:
         """A folder for checkpoints, kept over interruptions while the fingerprint is the same.
