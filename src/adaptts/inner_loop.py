@@ -69,7 +69,7 @@ class Adam:
     def start(self, parameters: Parameters) -> Parameters:
         zeros = {f"mean.{n}": torch.zeros_like(v) for n, v in parameters.items()}
         zeros |= {f"square.{n}": torch.zeros_like(v) for n, v in parameters.items()}
-        return zeros | {"count": torch.zeros(())}
+        return zeros | {"count": torch.zeros((), dtype=torch.double)}
 
     def step(
         self, parameters: Parameters, gradients: Parameters, state: Parameters
