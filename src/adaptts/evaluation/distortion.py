@@ -19,6 +19,8 @@ from scipy.fft import dct
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
+from adaptts.evaluation.measure import NotMeasurableError
+
 # Cepstra that differ by d describe spectra whose logs differ by Σ dₖ cos kω, √(½ Σ dₖ²) in the
 # mean square; 20/ln 10 makes decibels of it.
 DECIBELS = 10 * math.sqrt(2) / math.log(10)
@@ -31,10 +33,6 @@ SILENCE_BELOW_PEAK_DB = 40.0
 
 # Points of the warped frequency axis on which a mel-cepstrum's power is summed.
 WARPED_POINTS = 64
-
-
-class NotMeasurableError(ValueError):
-    """A measure is undefined on this sound; the message says why."""
 
 
 @dataclass(frozen=True)
