@@ -1,6 +1,8 @@
 """Reading, resampling and writing of recordings."""
 
+import io
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +13,9 @@ from scipy.signal import resample_poly
 
 Waveform = NDArray[np.float64]
 
-# Every recording is scaled to this peak, so that levels say nothing about speaker or corpus and
-# resampling never clips.
-PEAK = 0.6
+PEAK = 0.6  # so that levels say nothing about speaker or corpus, and resampling never clips
+EDGE_SECONDS = 0.05
+FLOOR = 1e-4  # standard deviation: 76 dB below the peak, like a good recording
 
 
 class AudioError(ValueError):
@@ -52,14 +54,30 @@ def resample(waveform: Waveform, rate: int, new_rate: int) -> Waveform:
     return resample_poly(waveform, new_rate // divisor, rate // divisor)
 
 
-def scale_to_peak(waveform: Waveform, peak: float = PEAK) -> Waveform:
-    """Scale [samples] so that the largest magnitude is `peak`; digital silence stays as it is."""
-    largest = np.abs(waveform).max(initial=0.0)
-    return waveform if largest == 0 else waveform * (peak / largest)
+def finish(waveform: Waveform, sampling_rate: int, utterance: str) -> Waveform:
+    """Give [samples] the level, the edges and the noise floor that every corpus has.
+
+    The peak becomes PEAK, EDGE_SECONDS are added before and after, and noise at FLOOR covers all.
+    So each utterance begins and ends with silence, however tightly it was cut, and no frame is
+    digital silence, whose logarithm would dwarf all differences between sounds. The noise hangs on
+    the utterance's name alone. The waveform must not be all zeros.
+    """
+    largest = np.abs(waveform).max()
+    padded = np.pad(waveform * (PEAK / largest), edge_samples(sampling_rate))
+    generator = np.random.default_rng(zlib.crc32(utterance.encode()))
+    return padded + FLOOR * generator.standard_normal(len(padded))
+
+
+def edge_samples(sampling_rate: int) -> int:
+    """The samples that `finish` adds before, and again after."""
+    return round(EDGE_SECONDS * sampling_rate)
 
 
 def write(path: Path, waveform: Waveform, sampling_rate: int) -> None:
     """Write [samples] within ±1 as 16-bit mono WAV, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = np.clip(np.rint(waveform * 32767), -32768, 32767).astype(np.int16)
-    soundfile.write(path, samples, sampling_rate, subtype="PCM_16", format="WAV")
+    # By way of memory: libsndfile reports a full disk as an error without cause.
+    file = io.BytesIO()
+    soundfile.write(file, samples, sampling_rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(file.getbuffer())

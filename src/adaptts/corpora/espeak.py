@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -133,12 +134,14 @@ class _Engine:
         import espeakng_loader
 
         self._library: Any = espeakng_loader.load_library()
-        data = espeakng_loader.get_data_path()
+        self._data = espeakng_loader.get_data_path()
         options = _INITIALIZE_PHONEME_EVENTS | _INITIALIZE_DONT_EXIT
-        rate = self._library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), options)
+        rate = self._library.espeak_Initialize(
+            _OUTPUT_SYNCHRONOUS, 0, os.fsencode(self._data), options
+        )
         if rate != SAMPLING_RATE:
             raise SynthesisError(
-                f"espeak-ng must answer {SAMPLING_RATE} Hz, got {rate} from {data}"
+                f"espeak-ng must answer {SAMPLING_RATE} Hz, got {rate} from {self._data}"
             )
         self._library.espeak_Info.restype = ctypes.c_char_p
         self.version = self._library.espeak_Info(None).decode()
@@ -149,6 +152,10 @@ class _Engine:
 
     def say(self, prompt: Prompt) -> Speech:
         library = self._library
+        # espeak-ng would say a variant that it does not know in the language's plain voice.
+        variant = Path(self._data, "voices", "!v", prompt.voice.partition("+")[2])
+        if not variant.is_file():
+            raise SynthesisError(f"espeak-ng has no variant for {prompt.voice!r}")
         if library.espeak_SetVoiceByName(prompt.voice.encode()):
             raise SynthesisError(f"espeak-ng has no voice {prompt.voice!r}")
         for name, number in _PARAMETERS.items():

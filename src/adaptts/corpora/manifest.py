@@ -7,7 +7,7 @@ phones are known exactly, `phones.parquet`.
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +19,32 @@ from pydantic import TypeAdapter, ValidationError
 SILENCE = "sil"
 COLUMNS = ["utterance", "speaker", "text", "path", "seconds"]
 PHONE_COLUMNS = ["utterance", "phone", "start_seconds", "end_seconds"]
+# Columns that later stages put beside those of the manifest.
+RESERVED = frozenset(
+    (
+        "utterance",
+        "seconds",
+        "split",
+        "role",
+        "draw",
+        "rank",
+        "frames",
+        "phones",
+        "cepstrum_frames",
+        "frame_offset",
+        "phone_offset",
+        "cepstrum_offset",
+        "arm",
+        "seed",
+        "shots",
+        "steps",
+        "metric",
+        "value",
+        "note",
+    )
+)
 
+_GROUP = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UTTERANCE = re.compile(r"[A-Za-z0-9_.-]+")
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
 _MOST_LINES = 20
@@ -97,6 +122,11 @@ def choose_speakers(known: Sequence[str], asked: Sequence[str] | None) -> list[s
     return [name for name in known if name in asked]
 
 
+def is_group(name: str) -> bool:
+    """Whether `name` may be a group column."""
+    return bool(_GROUP.fullmatch(name)) and name not in RESERVED and name not in COLUMNS
+
+
 def check_speaker(name: str) -> None:
     """Raise `ManifestError` unless `name` can stand in names of folders and stages."""
     if not _SPEAKER.fullmatch(name) or len(name) > 60:
@@ -104,6 +134,12 @@ def check_speaker(name: str) -> None:
             f"speaker {name!r} must be 1 to 60 of A-Z, a-z, 0-9, _ and ., and begin with a letter "
             "or digit, because it names folders and stages; rename the speaker"
         )
+
+
+def alternatives(texts: Iterable[str]) -> str:
+    """A grammar, as JSGF, of whichever of `texts`."""
+    choices = sorted({normalise_text(text) for text in texts})
+    return f"#JSGF V1.0;\ngrammar texts;\npublic <utterance> = {' | '.join(choices)};\n"
 
 
 def write(
@@ -133,6 +169,9 @@ def read(folder: Path) -> Manifest:
     except FileNotFoundError as error:
         raise ManifestError(f"{error.filename} is missing; run the stage corpus") from None
     _check_columns(table, COLUMNS, folder / "manifest.csv")
+    unfit = [name for name in table if name not in COLUMNS and not is_group(str(name))]
+    if unfit:
+        raise ManifestError(f"{folder / 'manifest.csv'} has columns that cannot be groups: {unfit}")
     table["seconds"] = pd.to_numeric(table["seconds"], errors="coerce")
     problems = _table_problems(table, folder, info.sampling_rate)
     if phones is not None and not problems:

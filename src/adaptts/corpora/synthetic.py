@@ -46,12 +46,12 @@ SLOTS = (
 UTTERANCES_PER_SPEAKER = 60  # unless the parameters say how many
 ACCENT = "en-us"
 
-# Of digital silence before and after: each utterance begins and ends with a frame of silence.
-_EDGE_SECONDS = 0.05
 # Sentences are drawn without repetition, which takes longer the more of the 100 000 are gone.
 _MOST_UTTERANCES = 10_000
 # Ratios of resampling are rounded to fractions of at most this; pitch is off by at most 0.1 %.
 _LARGEST_DENOMINATOR = 500
+# espeak-ng's glides between two vowels, too rare to be learnt apart from what they sound like.
+_GLIDES = {";": "j", "r-": "r"}
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,14 @@ def locate_phones(
     Pauses are `sil`. A phone that espeak-ng gives no sample of its own (l in twelve, which it
     plays as the end of the vowel) joins the phone after which it comes: El.
     """
-    edge = round(_EDGE_SECONDS * sampling_rate)
+    edge = audio.edge_samples(sampling_rate)
     # What comes before the first event is the closure of an initial stop.
     marks = [("_", 0), *((name, edge + int(sample * ratio)) for name, sample in events)]
     names: list[str] = []
     starts: list[int] = []
     ends = [start for _, start in marks[1:]] + [samples]
     for (mnemonic, start), end in zip(marks, ends, strict=True):
-        name = SILENCE if mnemonic.startswith("_") else mnemonic
+        name = SILENCE if mnemonic.startswith("_") else _GLIDES.get(mnemonic, mnemonic)
         if end > start and not (names and names[-1] == name == SILENCE):
             names.append(name)
             starts.append(start)
@@ -199,7 +199,7 @@ def _write_utterance(
     ratio = (sampling_rate / played_rate).limit_denominator(_LARGEST_DENOMINATOR)
     samples = np.frombuffer(speech.pcm, dtype=np.int16).astype(np.float64)
     waveform = resample_poly(samples, ratio.numerator, ratio.denominator)
-    waveform = np.pad(audio.scale_to_peak(waveform), round(_EDGE_SECONDS * sampling_rate))
+    waveform = audio.finish(waveform, sampling_rate, utterance.name)
     audio.write(folder / _path(utterance), waveform, sampling_rate)
     phones = locate_phones(speech.phones, len(waveform), ratio, sampling_rate)
     phones.insert(0, "utterance", utterance.name)
