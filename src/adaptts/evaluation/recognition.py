@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
-from adaptts.corpora.audio import resample, scale_to_peak
+from adaptts.corpora.audio import resample
+from adaptts.evaluation.level import scale_to_peak
 from adaptts.evaluation.measure import Measure, NotMeasurableError, missing
 
 METRICS = ("word_errors", "words", "character_errors", "characters", "wer", "cer")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from adaptts.corpora.audio import Waveform, resample
+from adaptts.evaluation.level import is_audible
 
 with warnings.catch_warnings():
     # Raised by Resemblyzer's own imports: webrtcvad reads its version through pkg_resources, and
@@ -25,9 +26,6 @@ with warnings.catch_warnings():
     import resemblyzer
 
 Embedding = NDArray[np.float64]  # [256], of length 1
-
-# A sound whose largest sample is smaller holds no speech.
-LEAST_PEAK = 1e-4
 
 # Windows a second, and the part of the last one that must hold sound: Resemblyzer's defaults.
 WINDOWS_PER_SECOND = 1.3
@@ -81,11 +79,6 @@ class SpeakerEncoder:
         return torch.cat(batches).double().numpy() if batches else np.empty((0, 256))
 
 
-def is_audible(waveform: Waveform) -> bool:
-    """Whether `waveform` [samples] is finite and rises above silence."""
-    return bool(np.isfinite(waveform).all()) and np.abs(waveform).max(initial=0.0) >= LEAST_PEAK
-
-
 def mean_embedding(embeddings: NDArray[np.float64] | Sequence[Embedding]) -> Embedding:
     """The mean of [n, 256], brought back to length 1: a speaker, from n utterances.
 
@@ -121,7 +114,7 @@ def equal_error_rate(same: NDArray[np.floating], different: NDArray[np.floating]
 def error_tradeoff(
     same: NDArray[np.floating], different: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False rejections and false acceptances, as parts of 1, as the threshold rises past each value.
+    """False rejections and false acceptances, as parts of 1, as the threshold rises.
 
     The first point accepts all pairs, the last rejects all. Raises `ValueError` if `same` or
     `different` is empty.
