@@ -73,7 +73,7 @@ class Recogniser:
         `noise_floor` is the standard deviation of the noise that is added to a sound of peak 0.6:
         the acoustic model has never heard digital silence. Words that the pronunciation dictionary
         lacks make every alternative that needs them unspeakable; `unknown` holds them. Raises
-        `ValueError` where nothing is left or the grammar is malformed.
+        `ValueError` where the grammar is malformed.
         """
         self._noise_floor = noise_floor
         # The engine writes its errors to the standard error stream; they are raised here.
@@ -82,10 +82,9 @@ class Recogniser:
         try:
             self._decoder.add_jsgf_string("corpus", without(grammar, self.unknown))
             self._decoder.activate_search("corpus")
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(
-                f"the recogniser cannot use the grammar ({error}); words without pronunciation: "
-                f"{sorted(self.unknown) or 'none'}; mend grammar.jsgf"
+                f"the corpus' grammar must be JSGF with one public rule: {error}; mend grammar.jsgf"
             ) from None
 
     def hear(self, waveform: NDArray[np.floating], sampling_rate: int, utterance: str) -> str:
@@ -168,16 +167,8 @@ def _measures(counted: Score) -> list[Measure]:
 
 def words_of(grammar: str) -> set[str]:
     """The words that the rules of a JSGF grammar can expand to."""
-    return {token for token in _TOKEN.findall(_expansions(grammar)) if _is_word(token)}
-
-
-def _expansions(grammar: str) -> str:
-    rules = _COMMENT.sub(" ", grammar).split(";")
-    return "\n".join(rule.partition("=")[2] for rule in rules)
-
-
-def _is_word(token: str) -> bool:
-    return token[0] not in "<{/"
+    tokens = (token for _, _, body in _rules(grammar) for token in _TOKEN.findall(body))
+    return {token for token in tokens if token[0] not in "<{/"}
 
 
 def without(grammar: str, words: Set[str]) -> str:
@@ -186,5 +177,9 @@ def without(grammar: str, words: Set[str]) -> str:
     def replace(token: re.Match) -> str:
         return "<VOID>" if token.group() in words else token.group()
 
-    rules = [rule.partition("=") for rule in _COMMENT.sub(" ", grammar).split(";")]
-    return ";".join(name + sign + _TOKEN.sub(replace, body) for name, sign, body in rules)
+    return ";".join(name + sign + _TOKEN.sub(replace, body) for name, sign, body in _rules(grammar))
+
+
+def _rules(grammar: str) -> list[tuple[str, str, str]]:
+    """Each rule's name, its sign "=" and its expansion; declarations have neither sign nor body."""
+    return [rule.partition("=") for rule in _COMMENT.sub(" ", grammar).split(";")]
