@@ -4,7 +4,8 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,18 +18,28 @@ def available() -> int:
     return os.cpu_count() or 1
 
 
-def in_order(
-    function: Callable[[Item], Result], items: Sequence[Item], processes: int
-) -> Iterator[Result]:
-    """Yield `function(item)` for each item in order, worked on by `processes` processes.
+class Workers:
+    """`count` processes in a `with` block; with one, the work is done right here."""
 
-    One process, or one item, is worked on right here. The first error ends the work.
-    """
-    processes = min(processes, len(items))
-    if processes <= 1:
-        yield from map(function, items)
-        return
-    # Spawned, not forked: a fork of a process with running threads may never wake.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as executor:
-        yield from executor.map(function, items)
+    def __init__(self, count: int) -> None:
+        # Spawned, not forked: a fork of a process with running threads may never wake.
+        context = multiprocessing.get_context("spawn")
+        self._executor = ProcessPoolExecutor(count, mp_context=context) if count > 1 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._executor:
+            self._executor.shutdown(cancel_futures=True)
+
+    def in_order(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[Result]:
+        """Yield `function(item)` for each item, in order. The first error ends the work."""
+        return self._executor.map(function, items) if self._executor else map(function, items)

@@ -161,8 +161,8 @@ class FeatureStore:
 
 def normalisation(speaker_statistics: pd.DataFrame) -> Normalisation:
     """Pool the rows of `speaker_statistics`: sums of frames, squares and logarithms of F0."""
-    total = {
-        column: np.sum(np.stack(speaker_statistics[column].to_numpy()), axis=0, dtype=np.float64)
+    total: dict[str, NDArray[np.float64]] = {
+        column: np.stack(speaker_statistics[column].to_list()).sum(axis=0, dtype=np.float64)
         for column in STATISTICS
     }
     if total["voiced_frames"] == 0:
@@ -185,8 +185,8 @@ def normalisation(speaker_statistics: pd.DataFrame) -> Normalisation:
 
 
 def _mean_and_scale(
-    count: np.ndarray, value_sum: np.ndarray, square_sum: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    count: NDArray[np.float64], value_sum: NDArray[np.float64], square_sum: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean = value_sum / count
     # Rounding can push the variance of a constant a little below 0.
     return mean, np.sqrt(np.maximum(square_sum / count - mean**2, 0))

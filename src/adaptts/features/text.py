@@ -1,10 +1,15 @@
-"""Phones of the texts, and the frames that each phone lasts where its times are known."""
+"""Texts as phones: names by espeak-ng's rules, numbers by the corpus' inventory."""
 
-from collections.abc import Iterable, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
+import espeakng_loader
 import pandas as pd
-from numpy.typing import NDArray
+from phonemizer.backend import EspeakBackend
+from phonemizer.backend.espeak.wrapper import EspeakWrapper
+from phonemizer.logger import get_logger
+from phonemizer.separator import Separator
 
 from adaptts.corpora.manifest import SILENCE
 from adaptts.features.store import PADDING
@@ -12,10 +17,46 @@ from adaptts.features.store import PADDING
 # Utterance → the names of its phones, silences included.
 Transcripts = dict[str, list[str]]
 
+# Readers pause here: after punctuation that ends a clause, and around dashes.
+_PAUSE = re.compile(r"(?<=[.,;:!?…])\s+|\s*[—–]\s*|\s+-+\s+")
+_SEPARATOR = Separator(phone=" ", word="|", syllable="")
+# Unicode categories of characters that must sound: letters, numbers, symbols, unassigned ones.
+# Marks, punctuation, spaces and modifiers only change what stands beside them.
+_SOUNDING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn"}
+
+
+class PronunciationError(ValueError):
+    """A text has no pronunciation; the message names utterance and characters."""
+
 
 def exact_transcripts(phones: pd.DataFrame) -> Transcripts:
     """The transcripts of a manifest whose phones are known."""
     return phones.groupby("utterance", sort=False)["phone"].agg(list).to_dict()
+
+
+def pronounce(texts: Mapping[str, str], language: str) -> Transcripts:
+    """Transcripts of the `texts` (utterance → text) by espeak-ng's rules for `language`.
+
+    The phones are IPA without stress. Silence stands at both ends and wherever punctuation asks for
+    a pause. Raises `PronunciationError` for characters or texts that espeak-ng leaves unsaid, and
+    for an unknown language.
+    """
+    backend = _backend(language)
+    _check_characters(texts, backend, language)
+    clauses = {utterance: _clauses(text) for utterance, text in texts.items()}
+    spoken = iter(_phonemise(backend, [c for parts in clauses.values() for c in parts]))
+    transcripts = {}
+    for utterance, parts in clauses.items():
+        phones = [SILENCE]
+        for sounds in filter(None, [next(spoken) for _ in parts]):
+            phones += [*sounds, SILENCE]
+        if len(phones) == 1:
+            raise PronunciationError(
+                f"utterance {utterance}: espeak-ng says nothing to {texts[utterance]!r} in "
+                f"{language}; mend the text, leave it out, or change corpus.language"
+            )
+        transcripts[utterance] = phones
+    return transcripts
 
 
 def inventory_of(transcripts: Iterable[Sequence[str]]) -> list[str]:
@@ -24,35 +65,45 @@ def inventory_of(transcripts: Iterable[Sequence[str]]) -> list[str]:
     return [PADDING, SILENCE, *sorted(names)]
 
 
-def exact_durations(
-    utterance: str, end_seconds: NDArray[np.float64], frames: int, frames_per_second: float
-) -> NDArray[np.int64]:
-    """Mel frames of each phone, given where each ends: a frame belongs to the phone at its centre.
-
-    The last phone gets the frames that are left, so the sum is `frames`. A phone too short to hold
-    a centre borrows the nearest frame of a neighbour. Raises `ValueError` if there are fewer frames
-    than phones.
-    """
-    check_frames_suffice(utterance, len(end_seconds), frames)
-    # Times are in seconds, so a boundary at a centre can lie a rounding error behind it.
-    ends = np.ceil(np.round(end_seconds * frames_per_second, 6)).astype(np.int64)
-    ends[-1] = frames
-    return np.diff(_spread(ends, frames), prepend=0)
-
-
-def check_frames_suffice(utterance: str, phones: int, frames: int) -> None:
-    """Raise `ValueError` unless each phone can have a frame of its own."""
-    if frames < phones:
-        raise ValueError(
-            f"utterance {utterance} has {frames} mel frames for {phones} phones, and each needs "
-            "one; check its text against the recording, leave it out, or lower "
-            "features.hop_samples"
+def _backend(language: str) -> EspeakBackend:
+    EspeakWrapper.set_library(espeakng_loader.get_library_path())
+    EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
+    languages = sorted(EspeakBackend.supported_languages())
+    if language not in languages:
+        raise PronunciationError(
+            f"corpus.language {language!r} is none of espeak-ng's: {', '.join(languages)}"
         )
+    return EspeakBackend(
+        language,
+        # espeak-ng minds punctuation itself: "Mr. Smith" is no pause and "1,000" one number.
+        punctuation_marks=re.compile(r"(?!)"),
+        language_switch="remove-flags",
+        words_mismatch="ignore",
+        logger=get_logger("quiet"),
+    )
 
 
-def _spread(ends: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
-    """Move ends as little as needed to make them rise strictly from 1 to `frames`."""
-    places = np.arange(len(ends))
-    late_enough = np.maximum.accumulate(np.maximum(ends, 1) - places) + places
-    latest = frames - places[::-1]
-    return np.minimum(late_enough, latest)
+def _clauses(text: str) -> list[str]:
+    return [" ".join(clause.split()) for clause in _PAUSE.split(text) if clause.strip()]
+
+
+def _phonemise(backend: EspeakBackend, clauses: Sequence[str]) -> list[list[str]]:
+    lines = backend.phonemize(list(clauses), separator=_SEPARATOR, strip=True)
+    return [line.replace(_SEPARATOR.word, " ").split() for line in lines]
+
+
+def _check_characters(texts: Mapping[str, str], backend: EspeakBackend, language: str) -> None:
+    """Raise `PronunciationError` if espeak-ng drops a character that should sound."""
+    characters = sorted(
+        c for c in set().union(*texts.values()) if unicodedata.category(c) in _SOUNDING
+    )
+    sounds = _phonemise(backend, characters)
+    silent = {c for c, phones in zip(characters, sounds, strict=True) if not phones}
+    for utterance, text in texts.items():
+        found = sorted(silent.intersection(text))
+        if found:
+            raise PronunciationError(
+                f"utterance {utterance}: espeak-ng has no sound for {found} of {text!r} in "
+                f"{language}; spell it out in the text, leave the utterance out, or change "
+                "corpus.language"
+            )
