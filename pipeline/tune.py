@@ -49,36 +49,35 @@ def main(stage: Stage) -> None:
 def try_out(
     stage: Stage, data: Data, arm: Arm, seed: int, speaker: str, trial: TrialParams
 ) -> float:
-    """The mean distortion in dB of a validation speaker's queries; infinite if it diverged."""
+    """The mean distortion in dB of a validation speaker's queries, over the steps up to the
+    headline's; infinite if the voice diverged.
+    """
     params = stage.params
     headline = params.evaluation.headline
     names = data.support(speaker, params.draw_of(seed), headline.shots)
     support = data.utterances.batch(names)
     queries = data.queries(speaker)
     rule = make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner)
+    texts = data.utterances.batch(queries)
+    distortions = []
     try:
-        (snapshot,) = adapt(
+        for snapshot in adapt(
             arm.learner.acoustic,
             arm.strategy.voice(arm.learner, support),
             support,
             rule,
             params.adaptation.parameters,
             params.training.loss,
-            [headline.steps],
-        )
-    except DivergedError:
-        return float("inf")
-    spoken = speak(
-        arm.learner.acoustic, snapshot.voice, data.utterances.batch(queries), data.utterances
-    )
-    return float(
-        np.mean(
-            [
+            [steps for steps in params.adaptation.steps if 0 < steps <= headline.steps],
+        ):
+            spoken = speak(arm.learner.acoustic, snapshot.voice, texts, data.utterances)
+            distortions += [
                 mel_distortion(said.mel, data.utterances.store.mel(utterance))
                 for said, utterance in zip(spoken, queries, strict=True)
             ]
-        )
-    )
+    except DivergedError:
+        return float("inf")
+    return float(np.mean(distortions))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+import numpy as np
+import torch
+
+from adaptts.episodes.batch import place_frames
+from adaptts.episodes.sampler import Sampler
+
+
+def test_frames_follow_the_durations() -> None:
+    durations = torch.tensor([[2.0, 1.0, 3.0], [1.0, 1.0, 0.0]])
+    frames = place_frames(durations)
+    assert frames.phone[0].tolist() == [0, 0, 1, 2, 2, 2]
+    assert frames.phone[1, :2].tolist() == [0, 1]
+    assert frames.mask.tolist() == [[True] * 6, [True, True] + [False] * 4]
+    torch.testing.assert_close(frames.place[0, :3, 0], torch.tensor([-0.5, 0.5, 0.0]))
+
+
+def test_a_batch_is_the_store_normalised_and_padded(store, utterances) -> None:
+    names = ["s0_0", "s1_3"]
+    batch = utterances.batch(names)
+    normal = utterances.normalisation
+    for row, name in enumerate(names):
+        frames, phones = len(store.mel(name)), len(store.phones(name))
+        assert batch.phone_mask[row].sum() == phones
+        assert batch.frames.mask[row].sum() == frames == batch.durations[row].sum()
+        restored = batch.mel[row, :frames].numpy() * normal.mel_scale + normal.mel_mean
+        np.testing.assert_allclose(restored, store.mel(name), atol=1e-4)
+        voiced = store.phones(name) != 1
+        np.testing.assert_array_equal(batch.voicing[row, :phones].numpy(), voiced)
+    assert batch.speaker.tolist() == [0, 1]
+    assert utterances.batch(["s7_0"]).speaker.tolist() == [-1]
+
+
+def test_training_draws_come_from_training_rows_alone(utterances, episodes) -> None:
+    allowed = set(episodes.loc[episodes["role"] == "train", "utterance"])
+    sampler = Sampler(utterances, episodes, 0)
+    for step in range(20):
+        for task in sampler.episode(step, 3, 2, 2):
+            names = task.support + task.query
+            assert set(names) <= allowed
+            assert len(set(names)) == 4
+            assert len({name.split("_")[0] for name in names}) == 1
+
+
+def test_draws_are_a_function_of_seed_and_step(utterances, episodes) -> None:
+    one, same = (Sampler(utterances, episodes, 3) for _ in range(2))
+    other = Sampler(utterances, episodes, 4)
+    assert one.episode(5, 2, 2, 1) == same.episode(5, 2, 2, 1)
+    assert one.episode(5, 2, 2, 1) != one.episode(6, 2, 2, 1)
+    assert one.episode(5, 2, 2, 1) != other.episode(5, 2, 2, 1)
+    torch.testing.assert_close(one.batch(2, 3).mel, same.batch(2, 3).mel, rtol=0, atol=0)

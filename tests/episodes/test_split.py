@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from conftest import EPISODES, SPLIT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adaptts.episodes.audit import audit_episodes
+from adaptts.episodes.split import COLUMNS, draw_episodes, split_units
+
+
+def table(store) -> pd.DataFrame:
+    return store.index.reset_index()
+
+
+def test_support_sets_are_nested_and_disjoint_from_queries(store, episodes) -> None:
+    assert list(episodes.columns) == COLUMNS
+    for speaker in SPLIT.test + SPLIT.validation:
+        rows = episodes[episodes["speaker"] == speaker]
+        queries = set(rows.loc[rows["role"] == "query", "utterance"])
+        assert len(queries) == EPISODES.queries
+        for draw in range(EPISODES.draws):
+            support = rows[(rows["role"] == "support") & (rows["draw"] == draw)]
+            assert sorted(support["rank"]) == [0, 1, 2, 3]
+            assert not queries & set(support["utterance"])
+
+
+def test_draws_differ(episodes) -> None:
+    support = episodes[(episodes["speaker"] == "s6") & (episodes["role"] == "support")]
+    first, second = (list(rows["utterance"]) for _, rows in support.groupby("draw"))
+    assert first != second
+
+
+def test_no_query_text_is_read_elsewhere(store, episodes) -> None:
+    text = store.index["text"]
+    queries = episodes[episodes["role"] == "query"]["utterance"]
+    others = episodes[episodes["role"] != "query"]["utterance"]
+    assert not set(text[queries]) & set(text[others])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    data=st.data(),
+    seed=st.integers(0, 1000),
+    disjoint=st.booleans(),
+    queries=st.integers(1, 3),
+)
+def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(data, seed, disjoint, queries):
+    speakers = [f"v{i}" for i in range(data.draw(st.integers(3, 5)))]
+    rows = [
+        {"utterance": f"{speaker}-{i}", "speaker": speaker, "text": f"word{word}"}
+        for speaker in speakers
+        for i, word in enumerate(data.draw(st.lists(st.integers(0, 12), min_size=3, max_size=9)))
+    ]
+    index = pd.DataFrame(rows)
+    split = replace(SPLIT, test=["v0"], validation=["v1"], keep_together=None)
+    params = replace(EPISODES, seed=seed, text_disjoint=disjoint, queries=queries, shots=[1, 2])
+    try:
+        drawn = draw_episodes(index, split, params)
+    except ValueError as error:
+        assert "utterances" in str(error) or "training utterance" in str(error)
+        return
+    audit = audit_episodes(drawn, index, split, params)
+    assert all(check.breaches == 0 for check in audit.checks)
+    assert bool(audit.relaxed) != disjoint
+
+
+def test_the_draw_is_a_function_of_the_seed(store) -> None:
+    again = draw_episodes(table(store), SPLIT, EPISODES)
+    other = draw_episodes(table(store), SPLIT, replace(EPISODES, seed=1))
+    pd.testing.assert_frame_equal(again, draw_episodes(table(store), SPLIT, EPISODES))
+    assert not again.equals(other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": ["nobody"]}, "'nobody', which is no speaker of the corpus; choose among"),
+        ({"unit": "accent"}, "column 'accent', which the manifest lacks"),
+        ({"test": ["s6"]}, "siblings of sibling 'family3' stand on several sides"),
+        ({"test": [f"s{i}" for i in range(8) if i not in (4, 5)]}, "every unit is held out"),
+    ],
+)
+def test_impossible_splits_are_refused(store, changes, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        split_units(table(store), replace(SPLIT, **changes))
+
+
+def test_too_few_utterances_name_the_unit_and_the_remedy(store) -> None:
+    with pytest.raises(ValueError, match=r"has \d+ utterances .* lower that number"):
+        draw_episodes(table(store), SPLIT, replace(EPISODES, shots=[1, 40]))

@@ -1,0 +1,68 @@
+"""A small feature store with speakers that differ, made without any audio."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from adaptts.features import store
+from adaptts.params import FeatureParams
+
+FEATURES = FeatureParams(
+    n_fft=256,
+    hop_samples=64,
+    mels=8,
+    mel_min_hz=0.0,
+    mel_max_hz=4000.0,
+    f0_min_hz=60.0,
+    f0_max_hz=400.0,
+    mel_cepstrum_order=6,
+    frame_period_ms=5.0,
+    alignment_iterations=2,
+)
+INVENTORY = ["<pad>", "sil", "a", "b", "c"]
+SPEAKERS = [f"s{number}" for number in range(8)]
+UTTERANCES = 12  # of each speaker
+
+
+def make_store(folder: Path, seed: int = 0) -> None:
+    """Write features in which each speaker has a pitch, a rate and a colour of the phones."""
+    generator = np.random.default_rng(seed)
+    phone_colour = generator.normal(size=(len(INVENTORY), FEATURES.mels))
+    rows, mels, pitches, phones, durations = [], [], [], [], []
+    for number, speaker in enumerate(SPEAKERS):
+        colour = generator.normal(size=FEATURES.mels)
+        for take in range(UTTERANCES):
+            spoken = np.concatenate([[1], generator.integers(2, len(INVENTORY), 6), [1]])
+            length = generator.integers(2, 5, len(spoken)) + number % 3
+            frames = np.repeat(spoken, length)
+            mels.append(
+                phone_colour[frames] + colour + 0.1 * generator.normal(size=(len(frames), 8))
+            )
+            pitches.append(np.where(frames == 1, 0, 100 + 15 * number + frames))
+            phones.append(spoken)
+            durations.append(length)
+            rows.append(
+                {
+                    "utterance": f"{speaker}_{take}",
+                    "speaker": speaker,
+                    "text": f"sentence {take % 10} of {'all' if take < 2 else speaker}",
+                    "sibling": f"family{number // 2}",
+                    "frames": len(frames),
+                    "phones": len(spoken),
+                    "cepstrum_frames": 3,
+                }
+            )
+    index = store.with_offsets(pd.DataFrame(rows))
+    shapes = store.shapes(FEATURES, index)
+    store.create_arrays(folder, shapes)
+    arrays = store.open_arrays(folder, shapes, "r+")
+    for name, parts in [
+        ("mel", mels),
+        ("f0", pitches),
+        ("phones", phones),
+        ("durations", durations),
+    ]:
+        arrays[name][:] = np.concatenate(parts)
+    statistics = store.sum_by_speaker(index, arrays["mel"], arrays["f0"])
+    store.write_tables(folder, index, FEATURES, 8000, INVENTORY, statistics)

@@ -1,0 +1,257 @@
+"""Each strategy against its definition, on a model small enough to know."""
+
+from dataclasses import asdict, replace
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+
+from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import GradientDescent, descend
+from adaptts.models.acoustic import SPEAKER, SUBSETS, choose
+from adaptts.objectives import UncertaintyWeighting, acoustic_losses, voice_loss, weighted_sum
+from adaptts.params import ParamsError
+from adaptts.strategies import STRATEGIES, make_strategy
+from adaptts.strategies.learner import Learner, seeded
+from adaptts.strategies.prototype import similarities
+
+SETTINGS = {
+    "average": {"strategy": "average"},
+    "pretrain_finetune": {"strategy": "pretrain_finetune"},
+    "multitask": {
+        "strategy": "multitask",
+        "weighting": "fixed",
+        "auxiliary": {"phone": 0.1, "speaker": 0.2},
+    },
+    "multitask_uncertainty": {
+        "strategy": "multitask",
+        "weighting": "uncertainty",
+        "auxiliary": {"phone": 0.1, "speaker": 0.2},
+    },
+    "prototype": {
+        "strategy": "prototype",
+        "distance": "euclidean",
+        "speakers": 3,
+        "support": 2,
+        "query": 1,
+        "metric_weight": 0.1,
+    },
+    "prototype_cosine": {
+        "strategy": "prototype",
+        "distance": "cosine",
+        "speakers": 3,
+        "support": 2,
+        "query": 1,
+        "metric_weight": 0.1,
+    },
+    "maml": {
+        "strategy": "maml",
+        "parameters": "all",
+        "inner_steps": 2,
+        "inner_rule": "sgd",
+        "inner_rate": 0.05,
+        "outer_rate": 0.001,
+        "tasks": 2,
+        "support": 2,
+        "query": 2,
+    },
+}
+# Two orders of summation in single precision.
+ROUNDING = {"rtol": 1e-4, "atol": 1e-6}
+
+
+def learn(setting, arm: str, **changes):
+    strategy = make_strategy(arm, {**SETTINGS[arm], **changes}, setting, {})
+    with seeded(0):
+        learner = Learner(setting)
+        strategy.extend(learner)
+    return strategy, learner
+
+
+@pytest.fixture
+def sampler(utterances, episodes) -> Sampler:
+    return Sampler(utterances, episodes, 0)
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_a_step_gives_finite_gradients_and_changes_no_weight(setting, sampler, arm) -> None:
+    strategy, learner = learn(setting, arm)
+    before = {n: v.clone() for n, v in learner.state_dict().items()}
+    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    gradients = [p.grad for p in learner.parameters() if p.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(g).all() for g in gradients)
+    assert losses["loss"] > 0
+    for name, value in learner.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_a_voice_has_the_parameters_of_the_acoustic_model(setting, utterances, arm) -> None:
+    strategy, learner = learn(setting, arm)
+    voice = strategy.voice(learner, utterances.batch(["s6_2", "s6_3"]))
+    assert set(voice) == {SPEAKER, *dict(learner.acoustic.named_parameters())}
+    assert voice[SPEAKER].shape == (setting.model.speaker_channels,)
+
+
+def test_fixed_multitask_is_the_weighted_sum(setting, sampler) -> None:
+    strategy, learner = learn(setting, "multitask")
+    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    weights = {**asdict(setting.loss), "phone": 0.1, "speaker": 0.2}
+    assert losses["loss"] == pytest.approx(sum(w * losses[n] for n, w in weights.items()))
+
+
+def test_uncertainty_weighting_is_kendalls_equation() -> None:
+    weighting = UncertaintyWeighting({"one": 1.0, "two": 0.25})
+    losses = {"one": torch.tensor(3.0), "two": torch.tensor(8.0)}
+    log_variance = -torch.tensor([1.0, 0.25]).log()
+    expected = 1.0 * 3.0 + 0.25 * 8.0 + log_variance.sum() / 2
+    torch.testing.assert_close(weighting(losses), expected)
+    assert weighting.weights() == pytest.approx({"one": 1.0, "two": 0.25})
+
+
+def test_learned_uncertainty_settles_where_its_derivative_vanishes() -> None:
+    """dL/ds = −exp(−s) L + 1/2 = 0, so that the weight of a constant loss becomes 1 / (2 L)."""
+    weighting = UncertaintyWeighting({"one": 1.0, "two": 1.0})
+    losses = {"one": torch.tensor(4.0), "two": torch.tensor(0.05)}
+    optimiser = torch.optim.Adam(weighting.parameters(), 0.05)
+    for _ in range(600):
+        optimiser.zero_grad()
+        weighting(losses).backward()
+        optimiser.step()
+    assert weighting.weights() == pytest.approx({"one": 0.125, "two": 10.0}, rel=1e-3)
+
+
+def test_maml_gradient_is_that_of_an_unrolled_loop(setting, sampler) -> None:
+    """The same algorithm written otherwise: weights in place of parameters, one graph for all."""
+    strategy, learner = learn(setting, "maml")
+    strategy.accumulate_gradients(learner, sampler, 3, 4)
+    found = {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
+    learner.zero_grad()
+    initial = strategy.voice(learner, sampler.batch(0, 1))
+    total = torch.zeros(())
+    for task in sampler.episode(3, 2, 2, 2):
+        support, query = (sampler.utterances.batch(u) for u in (task.support, task.query))
+        moved = dict(initial)
+        for _ in range(2):
+            gradients = torch.autograd.grad(
+                voice_loss(learner.acoustic, moved, support, setting.loss),
+                list(moved.values()),
+                create_graph=True,
+                materialize_grads=True,
+            )
+            moved = {n: v - 0.05 * g for (n, v), g in zip(moved.items(), gradients, strict=True)}
+        total = total + voice_loss(learner.acoustic, moved, query, setting.loss) / 2
+    total.backward()
+    expected = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, **ROUNDING)
+
+
+def test_maml_inner_loop_leaves_other_parameters_alone(setting, sampler) -> None:
+    _, learner = learn(setting, "maml", parameters="decoder")
+    initial = learner.voice(learner.average_speaker())
+    batch = sampler.batch(0, 2)
+    walk = descend(
+        lambda fast: voice_loss(learner.acoustic, {**initial, **fast}, batch, setting.loss),
+        choose(initial, "decoder"),
+        GradientDescent(0.1),
+    )
+    moved, _ = next(islice(walk, 1, None))
+    assert set(moved) == {name for name in initial if SUBSETS["decoder"](name)}
+
+
+def test_prototype_ignores_the_order_of_the_support(setting, utterances) -> None:
+    strategy, learner = learn(setting, "prototype")
+    nn.init.normal_(learner.extra["encoder"].output.weight)
+    names = ["s6_2", "s6_3", "s6_5"]
+    one = strategy.voice(learner, utterances.batch(names))[SPEAKER]
+    other = strategy.voice(learner, utterances.batch(names[::-1]))[SPEAKER]
+    torch.testing.assert_close(one, other, **ROUNDING)
+
+
+def test_padding_does_not_reach_an_embedding(setting, utterances) -> None:
+    _, learner = learn(setting, "prototype")
+    encoder = learner.extra["encoder"]
+    nn.init.normal_(encoder.output.weight)
+    alone, both = utterances.batch(["s0_0"]), utterances.batch(["s0_0", "s2_1"])
+    torch.testing.assert_close(
+        encoder(alone.mel, alone.frames.mask)[0], encoder(both.mel, both.frames.mask)[0], **ROUNDING
+    )
+
+
+def test_similarities_are_their_definitions() -> None:
+    queries = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    prototypes = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    torch.testing.assert_close(
+        similarities(queries, prototypes, "euclidean"), torch.tensor([[0.0, -2.0], [-5.0, -1.0]])
+    )
+    torch.testing.assert_close(
+        similarities(queries, prototypes, "cosine"), torch.tensor([[10.0, 0.0], [0.0, 10.0]])
+    )
+
+
+def test_average_trains_as_fine_tuning_does(setting, sampler) -> None:
+    gradients = []
+    for arm in ("average", "pretrain_finetune"):
+        strategy, learner = learn(setting, arm)
+        strategy.accumulate_gradients(learner, sampler, 0, 4)
+        gradients.append([p.grad for p in learner.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    batch = sampler.batch(0, 4)
+    prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
+    parts = acoustic_losses(prediction, batch)
+    expected = weighted_sum(parts, asdict(setting.loss)).item()
+    assert losses["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("arm", "changes", "message"),
+    [
+        ("maml", {"strategy": "mmal"}, "got 'mmal'; choose among"),
+        ("maml", {"inner_steps": 0}, "strategies.maml.inner_steps: got 0"),
+        ("maml", {"innersteps": 2}, "strategies.maml.innersteps: unknown key"),
+        ("multitask", {"auxiliary": {"phone": -1.0}}, "strategies.multitask.auxiliary.phone"),
+        ("multitask", {"auxiliary": {}}, "strategies.multitask.auxiliary"),
+        ("multitask", {"auxiliary": {"mood": 1.0}}, "strategies.multitask.auxiliary"),
+        ("prototype", {"distance": "manhattan"}, "strategies.prototype.distance"),
+    ],
+)
+def test_impossible_settings_name_arm_and_key(setting, arm, changes, message) -> None:
+    with pytest.raises(ParamsError) as error:
+        make_strategy(arm, {**SETTINGS[arm], **changes}, setting, {})
+    assert message in str(error.value)
+
+
+def test_an_unknown_subset_is_refused(setting, sampler) -> None:
+    strategy, learner = learn(setting, "maml", parameters="everything")
+    with pytest.raises(ValueError, match="no parameter subset 'everything'; choose among"):
+        strategy.accumulate_gradients(learner, sampler, 0, 4)
+
+
+def test_an_episode_larger_than_the_corpus_is_refused(setting, sampler) -> None:
+    strategy, learner = learn(setting, "maml", tasks=40)
+    with pytest.raises(ValueError, match="40 speakers.*but 4 training speakers"):
+        strategy.accumulate_gradients(learner, sampler, 0, 4)
+
+
+def test_every_registered_strategy_is_tested() -> None:
+    assert {values["strategy"] for values in SETTINGS.values()} == set(STRATEGIES)
+
+
+def test_initial_weights_are_a_function_of_the_seed(setting) -> None:
+    def weights(seed: int):
+        with seeded(seed):
+            return Learner(replace(setting)).state_dict()
+
+    for name, value in weights(1).items():
+        torch.testing.assert_close(value, weights(1)[name], rtol=0, atol=0)
+    assert not torch.equal(weights(1)["speakers.weight"], weights(2)["speakers.weight"])

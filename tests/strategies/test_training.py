@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from test_strategies import SETTINGS, learn
+
+from adaptts.episodes.sampler import Sampler
+from adaptts.params import OptimisationParams
+from adaptts.strategies import training
+from adaptts.strategies.budget import plan
+from adaptts.strategies.training import train
+
+PARAMS = OptimisationParams(
+    utterance_gradients=240,
+    batch_utterances=4,
+    learning_rate=0.002,
+    weight_decay=1e-4,
+    gradient_norm=1.0,
+)
+
+
+class InterruptedTrainingError(Exception):
+    pass
+
+
+def run(setting, utterances, episodes, checkpoint, arm="pretrain_finetune", log=None, **changes):
+    strategy, learner = learn(setting, arm)
+    result = train(
+        strategy,
+        learner,
+        Sampler(utterances, episodes, 0),
+        replace(PARAMS, **changes),
+        log or (lambda step, losses: None),
+        checkpoint,
+    )
+    return learner, result
+
+
+def test_training_lowers_the_loss(setting, utterances, episodes, tmp_path) -> None:
+    _, result = run(setting, utterances, episodes, tmp_path / "c", utterance_gradients=800)
+    curve = result.progress.curve
+    assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
+    assert curve[-1]["step"] == result.budget.steps == 200
+
+
+def test_the_same_seed_gives_the_same_weights(setting, utterances, episodes, tmp_path) -> None:
+    one, _ = run(setting, utterances, episodes, tmp_path / "a")
+    other, _ = run(setting, utterances, episodes, tmp_path / "b")
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("arm", ["pretrain_finetune", "maml"])
+def test_an_interrupted_training_ends_with_the_same_weights(
+    setting, utterances, episodes, tmp_path, monkeypatch, arm
+) -> None:
+    budget = {"utterance_gradients": 1500 if arm == "maml" else 240}
+    whole, result = run(setting, utterances, episodes, tmp_path / "whole", arm, **budget)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+
+    def interrupt(step: int, losses: dict[str, float]) -> None:
+        if step >= training.LOG_STEPS:
+            raise InterruptedTrainingError
+
+    checkpoint = tmp_path / "checkpoint"
+    with pytest.raises(InterruptedTrainingError):
+        run(setting, utterances, episodes, checkpoint, arm, interrupt, **budget)
+    assert checkpoint.exists()
+    resumed, again = run(setting, utterances, episodes, checkpoint, arm, **budget)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+    losses = [[row["loss"] for row in r.progress.curve] for r in (result, again)]
+    assert losses[0] == losses[1]
+
+
+def test_a_damaged_checkpoint_is_an_error(setting, utterances, episodes, tmp_path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.write_bytes(b"not safetensors")
+    with pytest.raises(ValueError, match="checkpoint is damaged.*delete it"):
+        run(setting, utterances, episodes, checkpoint)
+
+
+def test_divergence_names_the_step(setting, utterances, episodes, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"diverged at step \d+: .*lower learning rate"):
+        run(setting, utterances, episodes, tmp_path / "c", learning_rate=1e30)
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_every_arm_spends_the_same_budget(setting, utterances, episodes, arm) -> None:
+    sampler = Sampler(utterances, episodes, 0)
+    strategy, learner = learn(setting, arm)
+    plain, _ = learn(setting, "pretrain_finetune")
+    budget = plan(
+        2000,
+        lambda step: strategy.accumulate_gradients(learner, sampler, step, 4),
+        lambda step: plain.accumulate_gradients(learner, sampler, step, 4),
+        4,
+    )
+    # The last step is whole, so that half a step may be missing or too many.
+    assert abs(budget.utterance_gradients - 2000) <= budget.utterance_gradients_per_step / 2
+    if arm == "maml":
+        # 2 tasks of 2 inner steps on 2 utterances and an outer one on 2, at first order: 12.
+        # The derivatives of the inner gradients come on top, at most twice the inner steps again.
+        assert 12 < budget.utterance_gradients_per_step < 12 + 2 * 2 * 8
