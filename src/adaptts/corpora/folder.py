@@ -8,6 +8,7 @@ import csv
 import hashlib
 import os
 import re
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -114,10 +115,12 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                         f"{len(header)}; put cells that hold a comma in double quotes"
                     )
                 empty = False
-                yield (
-                    reader.line_num,
-                    dict(zip(header, (" ".join(cell.split()) for cell in cells), strict=True)),
-                )
+                cells = [" ".join(cell.split()) for cell in cells]
+                if any(unicodedata.category(letter) == "Cc" for letter in "".join(cells)):
+                    raise ManifestError(
+                        f"{path}, line {reader.line_num}: has control characters; remove them"
+                    )
+                yield reader.line_num, dict(zip(header, cells, strict=True))
     except FileNotFoundError:
         raise ManifestError(
             f"{path} is missing; write it with the columns {', '.join(COLUMNS)}"

@@ -7,6 +7,7 @@ phones are known exactly, `phones.parquet`.
 import dataclasses
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -98,11 +99,14 @@ class Manifest:
 def normalise_text(text: str) -> str:
     """Lower-case words with one space between them: what recognisers and text comparisons see.
 
-    Punctuation is dropped, save apostrophes within a word and hyphens, which separate words.
+    Punctuation is dropped, save apostrophes within a word; hyphens and underscores part words.
     """
-    text = text.lower().replace("’", "'")
-    words = re.sub(r"[^\w']|_", " ", text).split()
-    return " ".join(filter(None, (word.strip("'") for word in words)))
+    text = unicodedata.normalize("NFC", text.lower()).replace("’", "'")
+    # Letters, numbers and marks: the vowel signs of many scripts are marks. Cf: invisible joiners.
+    visible = [c for c in text if unicodedata.category(c) != "Cf"]
+    kept = [c if c == "'" or unicodedata.category(c)[0] in "LNM" else " " for c in visible]
+    words = (word.strip("'") for word in "".join(kept).split())
+    return " ".join(word for word in words if word)
 
 
 def choose_speakers(known: Sequence[str], asked: Sequence[str] | None) -> list[str]:
@@ -161,13 +165,13 @@ def write(
 
 def read(folder: Path) -> Manifest:
     """Read a corpus folder and check it. Raises `ManifestError`, one line per broken rule."""
-    try:
-        info = _read_info(folder)
-        # Texts, speakers and groups such as "NA" or "001" mean what they say.
-        table = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
-        phones = pd.read_parquet(folder / "phones.parquet") if info.exact_phones else None
-    except FileNotFoundError as error:
-        raise ManifestError(f"{error.filename} is missing; run the stage corpus") from None
+    info = _read_info(folder)
+    needed = ["manifest.csv", "grammar.jsgf", *(["phones.parquet"] if info.exact_phones else [])]
+    for name in needed:
+        _check_there(folder / name)
+    # Texts, speakers and groups such as "NA" or "001" mean what they say.
+    table = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
+    phones = pd.read_parquet(folder / "phones.parquet") if info.exact_phones else None
     _check_columns(table, COLUMNS, folder / "manifest.csv")
     unfit = [name for name in table if name not in COLUMNS and not is_group(str(name))]
     if unfit:
@@ -191,7 +195,13 @@ def fail(problems: Sequence[str], summary: str) -> None:
     raise ManifestError("\n  ".join(lines))
 
 
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise ManifestError(f"{path} is missing; run the stage corpus")
+
+
 def _read_info(folder: Path) -> CorpusInfo:
+    _check_there(folder / "corpus.json")
     text = (folder / "corpus.json").read_text(encoding="utf-8")
     try:
         return TypeAdapter(CorpusInfo).validate_json(text)
