@@ -53,5 +53,6 @@ class ConditionalBlock(nn.Module):
     def forward(self, hidden: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
         """hidden [B, L, C], speaker [B, D], mask [B, L, 1] of 0 and 1 -> [B, L, C]."""
         scale, shift = self.condition(speaker).unsqueeze(1).chunk(2, -1)
-        update = self.convolution(normalise(hidden) * (1 + scale) + shift)
+        # Masked once more: the shift must not reach valid places from the padding beside them.
+        update = self.convolution((normalise(hidden) * (1 + scale) + shift) * mask)
         return (hidden + self.output(F.silu(update))) * mask
