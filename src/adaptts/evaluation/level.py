@@ -1,6 +1,7 @@
 """How loud a sound is, and making sounds equally loud."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adaptts.corpora.audio import PEAK, Waveform
 
@@ -8,13 +9,16 @@ from adaptts.corpora.audio import PEAK, Waveform
 LEAST_PEAK = 1e-4
 
 
-def is_audible(waveform: Waveform) -> bool:
-    """Whether [samples] are finite and somewhere louder than silence."""
-    return bool(np.isfinite(waveform).all() and np.abs(waveform).max(initial=0.0) >= LEAST_PEAK)
+def flaw(waveform: NDArray[np.floating]) -> str | None:
+    """Why nothing can be heard in [samples], or None where something can."""
+    if not np.isfinite(waveform).all():
+        return "the sound is not finite"
+    if np.abs(waveform).max(initial=0.0) < LEAST_PEAK:
+        return "the sound is silent"
+    return None
 
 
-def scale_to_peak(waveform: Waveform) -> Waveform:
-    """Scale [samples] to the peak of the corpora; a sound that is not audible stays as it is."""
-    if not is_audible(waveform):
-        return waveform
-    return waveform * (PEAK / np.abs(waveform).max())
+def scale_to_peak(waveform: NDArray[np.floating]) -> Waveform:
+    """Scale [samples] to the peak of the corpora; where nothing can be heard they stay."""
+    samples = np.asarray(waveform, dtype=np.float64)
+    return samples if flaw(samples) else samples * (PEAK / np.abs(samples).max())

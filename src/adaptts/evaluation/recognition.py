@@ -96,7 +96,7 @@ class Recogniser:
         """
         if not np.isfinite(waveform).all():
             raise NotMeasurableError("the sound holds samples that are not finite")
-        samples = self._prepare(np.asarray(waveform, dtype=np.float64), sampling_rate, utterance)
+        samples = self._prepare(waveform.astype(np.float64), sampling_rate, utterance)
         # The noise tracker and the cepstral mean would otherwise remember earlier utterances.
         self._decoder.reinit_feat()
         try:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from adaptts.corpora.audio import Waveform, resample
-from adaptts.evaluation.level import is_audible
+from adaptts.evaluation.level import flaw
 
 with warnings.catch_warnings():
     # Raised by Resemblyzer's own imports: webrtcvad reads its version through pkg_resources, and
@@ -42,7 +42,7 @@ class SpeakerEncoder:
         self._network = resemblyzer.VoiceEncoder("cpu", verbose=False).eval()
 
     def embed(self, waveforms: Sequence[Waveform], sampling_rate: int) -> list[Embedding | None]:
-        """The embedding of each waveform, of length 1; None where a waveform is silent.
+        """The embedding of each waveform, of length 1; None where nothing can be heard.
 
         Waveforms are [samples] at `sampling_rate` Hz, of any level. Long silences are shortened and
         the level is raised to −30 dBFS before, as Resemblyzer does.
@@ -54,8 +54,8 @@ class SpeakerEncoder:
         return [mean_embedding(part) if len(part) else None for part in parts]
 
     def _windows(self, waveform: Waveform, sampling_rate: int) -> list[NDArray[np.float32]]:
-        """Mel spectrograms [160, 40] of 1.6 s each; none of a silent waveform."""
-        if not is_audible(waveform):
+        """Mel spectrograms [160, 40] of 1.6 s each; none where nothing can be heard."""
+        if flaw(waveform):
             return []
         samples = resample(waveform, sampling_rate, resemblyzer.sampling_rate)
         spoken = resemblyzer.preprocess_wav(samples.astype(np.float32))

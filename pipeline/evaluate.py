@@ -1,0 +1,48 @@
+"""Measures of an arm's voices."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from adaptts.adaptation import Voices
+from adaptts.evaluation import results
+from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.voice import Evaluator, Task
+from adaptts.features.store import FeatureStore
+from adaptts.models.vocoder import Vocoder
+from pipeline.stage import Stage, run, whole
+
+
+def main(stage: Stage) -> None:
+    arm, params = stage.item["arm"], stage.params
+    store = FeatureStore.open(Path("data/features"))
+    episodes = pd.read_parquet("data/episodes/episodes.parquet")
+    noise_floor = params.evaluation.noise_floor
+    instruments = Instruments.open(Path("data/corpus"), store, episodes, noise_floor)
+    vocoder = Vocoder(store.params, store.sampling_rate, params.model)
+    evaluator = Evaluator(instruments, vocoder)
+    folders = [Path("voices") / arm / speaker for speaker in params.split.test]
+    scratch = stage.scratch()
+    with tqdm(desc=stage.address, unit="sound", disable=None) as progress:
+        for folder in folders:
+            part = scratch / folder.name
+            if part.exists():
+                continue
+            voices = Voices.open(folder)
+            asked = queries(episodes, folder.name)
+            task = Task(arm, folder.name, asked, params.seeds, params.evaluation)
+            progress.total = task.sounds(voices) * len(folders)
+            found = evaluator.evaluate(voices, task, progress.update)
+            with whole(part) as unfinished:
+                found.save(unfinished, store.sampling_rate)
+    with whole(Path("results") / arm) as folder:
+        results.join([scratch / speaker for speaker in params.split.test], folder)
+        costs = [json.loads((voice / "cost.json").read_text()) for voice in folders]
+        (folder / "costs.json").write_text(json.dumps(costs, indent=1) + "\n")
+    stage.clear_scratch()
+
+
+if __name__ == "__main__":
+    run(main)

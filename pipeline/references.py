@@ -1,0 +1,49 @@
+"""Measures of the recordings, of the vocoder alone, and of second readings."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.references import (
+    Speaker,
+    measure_copies,
+    measure_natural,
+    measure_retakes,
+)
+from adaptts.evaluation.results import Results
+from adaptts.features.store import FeatureStore
+from adaptts.models.vocoder import Vocoder
+from pipeline.stage import Stage, run, whole
+
+CORPUS = Path("data/corpus")
+
+
+def main(stage: Stage) -> None:
+    params = stage.params.evaluation
+    store = FeatureStore.open(Path("data/features"))
+    episodes = pd.read_parquet("data/episodes/episodes.parquet")
+    instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
+    vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
+    results, retakes = Results(), 0
+    for name in tqdm(stage.params.split.test, desc=stage.address, unit="speaker", disable=None):
+        asked = queries(episodes, name)
+        speaker = Speaker(name, asked, asked[: params.sentences_to_hear])
+        measure_natural(speaker, instruments, CORPUS, results)
+        measure_copies(speaker, instruments, vocoder, results)
+        retakes += measure_retakes(speaker, instruments, results)
+    with whole(Path("results/references")) as folder:
+        results.save(folder, store.sampling_rate)
+        (folder / "references.json").write_text(json.dumps(describe(retakes), indent=1) + "\n")
+
+
+def describe(retakes: int) -> dict[str, object]:
+    """How many second readings there are, and why there is none."""
+    reason = "" if retakes else "no test speaker has a second recording of a query's text"
+    return {"retakes": retakes, "reason": reason}
+
+
+if __name__ == "__main__":
+    run(main)

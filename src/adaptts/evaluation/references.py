@@ -1,0 +1,119 @@
+"""What the arms are held against: the recordings, the vocoder alone, and second readings.
+
+natural         the query recordings themselves, as they are heard
+copy_synthesis  their own mel frames through the vocoder: what a perfect model would sound like
+retake          another recording of the same text by the same speaker, compared with the query:
+                how far two natural readings are apart
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from adaptts.corpora.manifest import normalise_text
+from adaptts.evaluation.instruments import Instruments, Prediction, Sound, Vocoder, record
+from adaptts.evaluation.level import scale_to_peak
+from adaptts.evaluation.measure import Measure, Point
+from adaptts.evaluation.prosody import phone_pitch
+from adaptts.evaluation.results import Results
+
+NATURAL, COPY_SYNTHESIS, RETAKE = "natural", "copy_synthesis", "retake"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A held-out speaker, and what of them is measured."""
+
+    name: str
+    queries: Sequence[str]  # utterances
+    heard: Sequence[str]  # the queries whose sounds are kept
+
+
+def measure_natural(
+    speaker: Speaker, instruments: Instruments, corpus: Path, results: Results
+) -> None:
+    """Add what is heard in the recordings in the folder `corpus`."""
+    sounds = [
+        Sound(scale_to_peak(record(corpus, instruments.store, utterance)), utterance)
+        for utterance in speaker.queries
+    ]
+    _listen(NATURAL, speaker, instruments, sounds, results)
+
+
+def measure_copies(
+    speaker: Speaker, instruments: Instruments, vocoder: Vocoder, results: Results
+) -> None:
+    """Add what is heard in the vocoder's copies, and how far they are from the recordings."""
+    sounds = [
+        Sound(scale_to_peak(vocoder(instruments.store.mel(utterance))), utterance)
+        for utterance in speaker.queries
+    ]
+    for sound in sounds:
+        point = _point(COPY_SYNTHESIS, speaker.name, sound.utterance)
+        results.add(point, instruments.compare(sound))
+    _listen(COPY_SYNTHESIS, speaker, instruments, sounds, results)
+
+
+def measure_retakes(speaker: Speaker, instruments: Instruments, results: Results) -> int:
+    """Add how far other recordings of the queries' texts are from the queries; return how many."""
+    retakes = find_retakes(instruments.store.index, speaker.queries)
+    for query, retake in retakes.items():
+        point = _point(RETAKE, speaker.name, query)
+        results.add(point, _compare_retake(instruments, retake, query))
+    return len(retakes)
+
+
+def find_retakes(index: pd.DataFrame, queries: Iterable[str]) -> dict[str, str]:
+    """Another recording of each query's text by its speaker, the first in `index`, where any is.
+
+    `index`, by utterance, has the columns speaker and text; texts are compared by their words.
+    """
+    texts = index["text"].map(normalise_text)
+    found = {}
+    for query in queries:
+        same = (index["speaker"] == index.loc[query, "speaker"]) & (texts == texts[query])
+        others = [utterance for utterance in index.index[same] if utterance != query]
+        if others:
+            found[query] = others[0]
+    return found
+
+
+def _compare_retake(instruments: Instruments, retake: str, query: str) -> list[Measure]:
+    store = instruments.store
+    measures = instruments.compare_reading(instruments.reading(retake), query)
+    durations = store.durations(retake)
+    said = Prediction(
+        store.mel(retake), durations.astype(np.float64), phone_pitch(store.f0(retake), durations)
+    )
+    same_phones = store.phones(retake).tolist() == store.phones(query).tolist()
+    return [
+        *measures,
+        *(
+            measure
+            for measure in instruments.measure_prediction(said, query)
+            # Aligned phones need not be the same where a pause is optional.
+            if same_phones or measure.metric == "mel_distortion"
+        ),
+    ]
+
+
+def _listen(
+    arm: str,
+    speaker: Speaker,
+    instruments: Instruments,
+    sounds: Sequence[Sound],
+    results: Results,
+) -> None:
+    for sound, heard in zip(sounds, instruments.listen(sounds, speaker.name), strict=True):
+        point = _point(arm, speaker.name, sound.utterance)
+        results.add(point, heard.measures)
+        results.compare(point, heard.similarities)
+        if sound.utterance in speaker.heard:
+            results.keep(f"{speaker.name}-{sound.utterance}-{arm}.flac", sound.waveform)
+
+
+def _point(arm: str, speaker: str, utterance: str) -> Point:
+    return Point(arm, speaker, seed=-1, draw=-1, shots=0, steps=0, utterance=utterance)
