@@ -1,8 +1,8 @@
 """One rule for each stage of dvc.yaml; DVC says what is stale, and runs it.
 
 `snakemake` runs every stale stage, `snakemake -n` names them, `snakemake -- train@maml-0` runs one
-and what it needs. Each job is `dvc repro --single-item`, so dvc.lock records it as if DVC had run
-it: `dvc repro` and `snakemake` always agree on what is left to do.
+and what it needs. Each job lets DVC reproduce its stage, so dvc.lock records it as if `dvc repro`
+had run it, and the two always agree on what is left to do.
 """
 
 import os
@@ -10,23 +10,31 @@ import sys
 import time
 from pathlib import Path
 
-import networkx
-from dvc.repo import Repo
+from filelock import FileLock, Timeout
+
+from pipeline import console
+from pipeline.plan import make_plan
 
 # Newer than the outputs of every stage that DVC finds changed, thus a reason for it to run.
 CHANGED = Path(".snakemake/changed")
+# Snakemake's own lock outlives a killed Snakemake; this one goes with its process.
+RUNNING = FileLock(".snakemake/running.lock", blocking=False)
+# The stages' interpreter is Snakemake's, also where its environment is not activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+# Bars of stages that run side by side would overwrite each other.
+os.environ["TQDM_DISABLE"] = "1"
 
-with Repo() as repo:
-    graph = repo.index.graph  # from each stage to those whose outputs it reads
-    changed = repo.status() if workflow.is_main_process else {}
-stale = {
-    stage
-    for stage in graph
-    if any(other.addressing in changed for other in networkx.descendants(graph, stage) | {stage})
-}
-if stale:
+try:
+    plan = make_plan()
+except ValueError as error:
+    sys.exit(f"error: {error}")
+stale = plan.stale
+if workflow.is_main_process:
+    console.simplify(workflow.output_settings.dryrun)
+    print(plan.summary(), file=sys.stderr, flush=True)
     CHANGED.parent.mkdir(exist_ok=True)
-    CHANGED.write_text(str(time.time()), encoding="utf-8")
+    # Snakemake takes a newer file of the old content for unchanged.
+    CHANGED.write_text(str(time.time_ns()), encoding="utf-8")
 
 
 def outputs_of(stage):
@@ -37,10 +45,10 @@ def outputs_of(stage):
 
 rule all:
     input:
-        [out.def_path for stage in graph for out in stage.outs],
+        [out.def_path for stage in plan.graph for out in stage.outs],
 
 
-for stage in graph:
+for stage in plan.graph:
 
     rule:
         name:
@@ -48,15 +56,24 @@ for stage in graph:
         input:
             [
                 out.def_path if earlier in stale else ancient(out.def_path)
-                for earlier in graph.successors(stage)
+                for earlier in plan.graph.successors(stage)
                 for out in earlier.outs
             ],
-            [str(CHANGED)] if stage.addressing in changed else [],
+            [str(CHANGED)] if stage.addressing in plan.reasons else [],
         output:
             outputs_of(stage),
-        params:
-            stage=stage.addressing,
         resources:
             **stage.meta["resources"],
+        params:
+            stage=stage.addressing,
+        message:
+            f"{stage.addressing}: {plan.reason(stage)}".replace("{", "{{").replace("}", "}}")
         shell:
-            "dvc --wait-for-lock repro -q --single-item {params.stage}"
+            "python -m pipeline.reproduce {params.stage}"
+
+
+onstart:
+    try:
+        RUNNING.acquire()
+    except Timeout:
+        sys.exit("error: another snakemake runs in this folder; wait for it, or end it")

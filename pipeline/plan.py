@@ -1,0 +1,121 @@
+"""What DVC would run, and why: the Snakefile's source, and its first lines on the terminal."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import networkx
+from dvc.dependency.param import ParamsDependency
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.scm import SCMError
+from dvc.stage import PipelineStage
+
+from adaptts import params
+
+NAMED = 4  # items of a stage's matrix that the summary names; more are counted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of dvc.yaml, and which of them are stale."""
+
+    graph: networkx.DiGraph  # from each stage to those whose outputs it reads
+    reasons: Mapping[str, str]  # why DVC finds a stage changed, by its address
+
+    @property
+    def stale(self) -> frozenset[PipelineStage]:
+        """The changed stages, and all that depend on them."""
+        changed = [stage for stage in self.graph if stage.addressing in self.reasons]
+        later = (networkx.ancestors(self.graph, stage) for stage in changed)
+        return frozenset(changed).union(*later)
+
+    def reason(self, stage: PipelineStage) -> str:
+        """Why a stale stage is to run."""
+        return self.reasons.get(stage.addressing, "after the stages that it reads from")
+
+    def summary(self) -> str:
+        """What will run, a line for each reason."""
+        stale = self.stale
+        if not stale:
+            return f"All {len(self.graph)} stages are up to date."
+        reasons = defaultdict(list)
+        for stage in networkx.topological_sort(self.graph.reverse()):
+            if stage in stale:
+                reasons[self.reason(stage)].append(stage)
+        lines = [f"  {_name(stages)}: {reason}" for reason, stages in reasons.items()]
+        return "\n".join([f"{len(stale)} of {len(self.graph)} stages to run:", *lines])
+
+
+def make_plan() -> Plan:
+    """Ask DVC about the checkout in the current folder.
+
+    Raises ValueError where params.yaml or dvc.yaml breaks a rule, and where git is missing.
+    """
+    params.read(Path("params.yaml"))
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            graph, changed = repo.index.graph, repo.status()
+    except SCMError as error:
+        raise ValueError(
+            f"{error}, and DVC asks for one; run `git init` here, or `dvc config core.no_scm true`"
+        ) from error
+    except DvcException as error:
+        raise ValueError(str(error)) from error
+    reasons = {
+        stage.addressing: ", ".join(_explain(stage, changed[stage.addressing]))
+        for stage in graph
+        if stage.addressing in changed
+    }
+    return Plan(graph, reasons)
+
+
+def _explain(stage: PipelineStage, entries: Iterable[Any]) -> Iterator[str]:
+    """DVC's status of a stage, in words."""
+    if not any(out.hash_info for out in stage.outs):
+        yield "not run yet"
+        return
+    for entry in entries:
+        if entry == "changed command":
+            yield "its command changed"
+            continue
+        for path, how in {**entry.get("changed deps", {}), **entry.get("changed outs", {})}.items():
+            if isinstance(how, str):
+                yield f"{path} {how}"
+    for dependency in stage.deps:
+        if isinstance(dependency, ParamsDependency):
+            yield from _explain_params(dependency)
+
+
+def _explain_params(dependency: ParamsDependency) -> Iterator[str]:
+    """Each parameter that is another than at the last run."""
+    before = _flatten(dependency.hash_info.value or {})
+    now = _flatten(dependency.read_params())
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key, "none"), now.get(key, "none")
+        if old != new:
+            yield f"{key} {old} → {new}"
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"training": {"loss": {"mel": 1}}} becomes {"training.loss.mel": 1}."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _name(stages: Iterable[PipelineStage]) -> str:
+    """The stages' addresses; of a stage with many items only their number."""
+    items = defaultdict(list)
+    for stage in stages:
+        items[stage.addressing.partition("@")[0]].append(stage.addressing)
+    return ", ".join(
+        f"{name}@… ({len(addresses)})" if len(addresses) > NAMED else ", ".join(addresses)
+        for name, addresses in items.items()
+    )
