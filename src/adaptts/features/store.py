@@ -13,6 +13,7 @@ features.json               sampling rate and parameters of the analysis
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -220,11 +221,15 @@ def write_tables(
 
 
 def create_arrays(folder: Path, array_shapes: Shapes) -> None:
-    """Write the array files, full of zeros."""
+    """Write the array files, full of zeros. Raises `OSError` if the disk cannot hold them."""
     for name, shape in array_shapes.items():
-        np.lib.format.open_memmap(
-            folder / f"{name}.npy", mode="w+", dtype=LAYOUTS[name].dtype, shape=shape
-        ).flush()
+        path = folder / f"{name}.npy"
+        np.lib.format.open_memmap(path, mode="w+", dtype=LAYOUTS[name].dtype, shape=shape).flush()
+        # The file has holes as yet. A full disk should be an error here, and not the death of
+        # whoever writes into a hole later.
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def open_arrays(

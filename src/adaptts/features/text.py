@@ -75,7 +75,7 @@ def _backend(language: str) -> EspeakBackend:
         )
     return EspeakBackend(
         language,
-        # espeak-ng minds punctuation itself: "Mr. Smith" is no pause and "1,000" one number.
+        # No pattern: espeak-ng itself knows what the point of "Mr." and the comma of "1,000" mean.
         punctuation_marks=re.compile(r"(?!)"),
         language_switch="remove-flags",
         words_mismatch="ignore",
@@ -84,7 +84,12 @@ def _backend(language: str) -> EspeakBackend:
 
 
 def _clauses(text: str) -> list[str]:
-    return [" ".join(clause.split()) for clause in _PAUSE.split(text) if clause.strip()]
+    """The parts of `text` between pauses, without those of nothing but punctuation."""
+    return [" ".join(part.split()) for part in _PAUSE.split(text) if any(map(_sounds, part))]
+
+
+def _sounds(character: str) -> bool:
+    return unicodedata.category(character) in _SOUNDING
 
 
 def _phonemise(backend: EspeakBackend, clauses: Sequence[str]) -> list[list[str]]:
@@ -94,9 +99,7 @@ def _phonemise(backend: EspeakBackend, clauses: Sequence[str]) -> list[list[str]
 
 def _check_characters(texts: Mapping[str, str], backend: EspeakBackend, language: str) -> None:
     """Raise `PronunciationError` if espeak-ng drops a character that should sound."""
-    characters = sorted(
-        c for c in set().union(*texts.values()) if unicodedata.category(c) in _SOUNDING
-    )
+    characters = sorted(filter(_sounds, set().union(*texts.values())))
     sounds = _phonemise(backend, characters)
     silent = {c for c, phones in zip(characters, sounds, strict=True) if not phones}
     for utterance, text in texts.items():
