@@ -14,6 +14,7 @@ from dvc.scm import SCMError
 from dvc.stage import PipelineStage
 
 from adaptts import params
+from adaptts.strategies import read_strategy
 
 NAMED = 4  # items of a stage's matrix that the summary names; more are counted
 
@@ -54,7 +55,9 @@ def make_plan() -> Plan:
 
     Raises ValueError where params.yaml or dvc.yaml breaks a rule, and where git is missing.
     """
-    params.read(Path("params.yaml"))
+    experiment = params.read(Path("params.yaml"))
+    for arm in experiment.arms:  # now, and not when its training comes
+        read_strategy(arm, experiment.strategies[arm])
     try:
         with Repo(_wait_for_lock=True) as repo:
             graph, changed = repo.index.graph, repo.status()

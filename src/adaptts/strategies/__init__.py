@@ -22,10 +22,8 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
 }
 
 
-def make_strategy(
-    arm: str, values: Mapping[str, Any], setting: Setting, preconditioner: Parameters
-) -> Strategy:
-    """The strategy of an arm, from its entry under `strategies` in params.yaml.
+def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], object]:
+    """An arm's strategy and its params, from its entry under `strategies` in params.yaml.
 
     Raises ParamsError if the strategy is not registered or a setting breaks its rule.
     """
@@ -36,4 +34,12 @@ def make_strategy(
             f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"
         )
     kind = STRATEGIES[name]
-    return kind(parse(kind.Params, settings, f"strategies.{arm}"), setting, preconditioner)
+    return kind, parse(kind.Params, settings, f"strategies.{arm}")
+
+
+def make_strategy(
+    arm: str, values: Mapping[str, Any], setting: Setting, preconditioner: Parameters
+) -> Strategy:
+    """The strategy of an arm, ready to train. Raises ParamsError as `read_strategy` does."""
+    kind, params = read_strategy(arm, values)
+    return kind(params, setting, preconditioner)
