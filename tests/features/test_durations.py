@@ -49,3 +49,10 @@ def test_phones_at_the_end_borrow_from_those_before():
 def test_more_phones_than_frames_are_refused():
     with pytest.raises(ValueError, match=r"utterance u-1 has 2 mel frames for 3 phones"):
         durations.from_times("u-1", np.array([0.01, 0.02, 0.03]), 2, PER_SECOND)
+
+
+def test_more_frames_than_a_duration_can_count_are_refused():
+    with pytest.raises(
+        ValueError, match=r"utterance u-1 has 32768 mel frames, more than the 32767"
+    ):
+        durations.from_times("u-1", np.array([600.0]), 32768, PER_SECOND)

@@ -17,7 +17,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from adaptts.features.durations import check_frames_suffice
+from adaptts.features.durations import check_frames
 from adaptts.features.processes import Workers
 
 CEPSTRA = 20  # of the log-mel's cosine transform; their slopes double it
@@ -106,7 +106,7 @@ def align(
     one has fewer frames than phones.
     """
     for script in scripts:
-        check_frames_suffice(script.utterance, len(script.phones), script.frames)
+        check_frames(script.utterance, len(script.phones), script.frames)
     batches = list(_batches(scripts))
     speakers = _speaker_statistics(mel_path, batches, workers)
     durations: dict[str, NDArray[np.int64]] = {}

@@ -3,6 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptts.features.store import LAYOUTS
+
+MOST_FRAMES = int(np.iinfo(LAYOUTS["durations"].dtype).max)
+
 
 def from_times(
     utterance: str, end_seconds: NDArray[np.float64], frames: int, frames_per_second: float
@@ -10,23 +14,27 @@ def from_times(
     """Mel frames of each phone, given where each ends: a frame belongs to the phone at its centre.
 
     The last phone gets the frames that are left, so the sum is `frames`. A phone too short to hold
-    a centre borrows the nearest frame of a neighbour. Raises `ValueError` if there are fewer frames
-    than phones.
+    a centre borrows the nearest frame of a neighbour. Raises `ValueError` as `check_frames` does.
     """
-    check_frames_suffice(utterance, len(end_seconds), frames)
+    check_frames(utterance, len(end_seconds), frames)
     # Times are in seconds, so a boundary at a centre can lie a rounding error behind it.
     ends = np.ceil(np.round(end_seconds * frames_per_second, 6)).astype(np.int64)
     ends[-1] = frames
     return np.diff(_spread(ends, frames), prepend=0)
 
 
-def check_frames_suffice(utterance: str, phones: int, frames: int) -> None:
-    """Raise `ValueError` unless each phone can have a frame of its own."""
+def check_frames(utterance: str, phones: int, frames: int) -> None:
+    """Raise `ValueError` unless each phone can have a frame of its own, and a number for them."""
     if frames < phones:
         raise ValueError(
             f"utterance {utterance} has {frames} mel frames for {phones} phones, and each needs "
             "one; check its text against the recording, leave it out, or lower "
             "features.hop_samples"
+        )
+    if frames > MOST_FRAMES:
+        raise ValueError(
+            f"utterance {utterance} has {frames} mel frames, more than the {MOST_FRAMES} that a "
+            "duration can count; cut the recording into shorter ones"
         )
 
 
