@@ -2,10 +2,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fabricated import make_experiment, write_tree
 
 from adaptts.params import Experiment
-
-from fabricated import make_experiment, write_tree
 
 
 @pytest.fixture

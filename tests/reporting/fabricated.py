@@ -114,8 +114,9 @@ def write_tree(root: Path, experiment: Experiment) -> Path:
         (folder / "audio").mkdir(parents=True)
         table = pd.DataFrame(arm_rows(arm, experiment))
         table.to_parquet(folder / "measures.parquet")
+        _write_trials(folder, table)
         _write_audio(folder / "audio", table, experiment)
-        costs = [_voice_cost(arm, speaker) for speaker in experiment.split.test]
+        costs = [_voice_cost(arm, speaker, experiment) for speaker in experiment.split.test]
         _write_json(folder / "costs.json", costs)
         _write_tuning(root / "tuning" / arm, arm, experiment)
     for run in ["trunk", *experiment.arms]:
@@ -191,7 +192,21 @@ def _write_references(folder: Path, experiment: Experiment) -> None:
                 ]
                 if query < experiment.evaluation.sentences_to_hear:
                     _tone(folder / "audio" / f"{speaker}-s{number}_{query}-{arm}.flac", 220.0)
-    pd.DataFrame(rows).to_parquet(folder / "measures.parquet")
+    table = pd.DataFrame(rows)
+    table.to_parquet(folder / "measures.parquet")
+    _write_trials(folder, table)
+    reason = "no speaker reads a text twice"
+    _write_json(folder / "references.json", {"retakes": 0, "reason": reason})
+
+
+def _write_trials(folder: Path, table: pd.DataFrame) -> None:
+    """Verification: similarity as measured with the speaker's own voice, 0.75 with any other."""
+    own = table[table["metric"] == "similarity"].rename(columns={"value": "similarity"})
+    speakers = pd.DataFrame({"enrolled": SPEAKERS})
+    trials = own.drop(columns=["metric", "note"]).merge(speakers, how="cross")
+    other = trials["speaker"] != trials["enrolled"]
+    trials.loc[other, "similarity"] = 0.75
+    trials.to_parquet(folder / "verification.parquet")
 
 
 def _write_audio(folder: Path, table: pd.DataFrame, experiment: Experiment) -> None:
@@ -227,7 +242,10 @@ def _write_corpus(root: Path, experiment: Experiment) -> None:
     )  # fmt: skip
     _write_json(
         episodes / "audit.json",
-        {"relaxed": [], "checks": [{"check": "no test speaker trains", "result": "0 shared"}]},
+        {
+            "relaxed": [],
+            "checks": [{"rule": "units stand on one side", "breaches": 0, "example": ""}],
+        },
     )
 
 
@@ -241,36 +259,41 @@ def _write_training(folder: Path, run: str, seed: int, experiment: Experiment) -
     ).to_csv(folder / "training.csv", index=False)  # fmt: skip
     _write_json(
         folder / "cost.json",
-        {"arm": run, "seed": seed, "utterance_gradients": 80, "trunk_utterance_gradients": 80,
-         "wall_seconds": 12.5, "cpu_seconds": 12.0, "peak_memory_bytes": 300_000_000,
-         "parameters": 350_000, "steps": 20},
+        {"arm": run, "seed": seed, "parameters": 350_000, "steps": 20, "utterance_gradients": 80.0,
+         "utterance_gradients_per_step": 4.0, "wall_seconds": 12.5, "cpu_seconds": 12.0,
+         "peak_memory_bytes": 300_000_000},
     )  # fmt: skip
 
 
 def _write_tuning(folder: Path, arm: str, experiment: Experiment) -> None:
     folder.mkdir(parents=True)
     start, end = EFFECTS[arm]
-    if start == end:
-        _write_json(folder / "chosen.json", {"note": "takes no gradient steps"})
-        return
-    trials = experiment.adaptation.trials
+    trials = [] if start == end else experiment.adaptation.trials
     rows = [
         {"arm": arm, "rule": trial.rule, "step_size": trial.step_size,
          "distortion": 2.0 + 0.1 * abs(number - 1), "chosen": number == 1}
         for number, trial in enumerate(trials)
     ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(folder / "trials.csv", index=False)
-    _write_json(folder / "chosen.json", {"rule": "adam", "step_size": 0.002})
+    columns = ["arm", "rule", "step_size", "distortion", "chosen"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "trials.csv", index=False)
+    _write_json(folder / "chosen.json", {"rule": "adam", "step_size": 0.002} if trials else {})
 
 
-def _voice_cost(arm: str, speaker: str) -> dict[str, Any]:
+def _voice_cost(arm: str, speaker: str, experiment: Experiment) -> dict[str, Any]:
     constant = EFFECTS[arm][0] == EFFECTS[arm][1]
+    steps = 0 if constant else experiment.adaptation.steps[-1]
+    runs = [
+        {"seed": seed, "draw": experiment.draw_of(seed), "shots": shots, "steps": steps,
+         "adaptation_seconds": 0.05 * steps}
+        for seed in experiment.seeds
+        for shots in experiment.episodes.shots
+    ]  # fmt: skip
     return {
         "arm": arm,
         "speaker": speaker,
-        "adaptation_seconds_per_step": None if constant else 0.05,
         "adapted_parameters": 64 if constant else 350_000,
         "bytes_per_voice": 256 if constant else 1_400_000,
+        "runs": runs,
         "peak_memory_bytes": 200_000_000,
     }
 

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from adaptts.evaluation import statistics
+from adaptts.evaluation.speaker import equal_error_rate
 from adaptts.evaluation.statistics import Array
 from adaptts.params import PointParams, ReportParams
 from adaptts.reporting.metrics import BY_NAME, METRICS, Metric
-from adaptts.reporting.results import Results
+from adaptts.reporting.results import REFERENCES, Results
 
 Axis = Literal["steps", "shots"]
 POINTS = ["arm", "shots", "steps", "metric", "value", "low", "high", "measured", "missing"]
@@ -38,15 +39,16 @@ class Comparison:
 
         Along steps, zero-step arms stand at every step count of the other arms.
         """
-        table = self.points
-        constant = table["arm"].isin(self.zero_step_arms)
+        constant = self.points["arm"].isin(self.zero_step_arms)
+        moving, fixed = self.points[~constant], self.points[constant]
         if axis == "shots":
-            rows = table[(table["steps"] == self.headline.steps) | constant]
-            return rows.assign(steps=self.headline.steps)
-        rows = table[table["shots"] == self.headline.shots]
-        steps = pd.DataFrame({"steps": sorted(table.loc[~constant, "steps"].unique()) or [0]})
-        spread = rows[constant].drop(columns="steps").merge(steps, how="cross")
-        return pd.concat([rows[~constant], spread])[POINTS].reset_index(drop=True)
+            rows = pd.concat([fixed, moving[moving["steps"] == self.headline.steps]])
+            return rows.assign(steps=self.headline.steps).reset_index(drop=True)
+        moving = moving[moving["shots"] == self.headline.shots]
+        fixed = fixed[fixed["shots"] == self.headline.shots]
+        steps = pd.DataFrame({"steps": sorted(moving["steps"].unique()) or [0]})
+        spread = fixed.drop(columns="steps").merge(steps, how="cross")[POINTS]
+        return pd.concat([spread, moving]).reset_index(drop=True)
 
     def at_headline(self) -> pd.DataFrame:
         """`points` at the headline, zero-step arms included."""
@@ -60,8 +62,15 @@ class Comparison:
 
     def value(self, arm: str, metric: str) -> float:
         """The value of an arm or a reference at the headline; NaN where there is none."""
+        return self._figure(arm, metric, "value")
+
+    def interval(self, arm: str, metric: str) -> tuple[float, float]:
+        """Its interval; NaN where there is none."""
+        return self._figure(arm, metric, "low"), self._figure(arm, metric, "high")
+
+    def _figure(self, arm: str, metric: str, column: str) -> float:
         both = pd.concat([self.at_headline(), self.references])
-        found = both.loc[(both["arm"] == arm) & (both["metric"] == metric), "value"]
+        found = both.loc[(both["arm"] == arm) & (both["metric"] == metric), column]
         return float(found.iloc[0]) if len(found) else float("nan")
 
 
@@ -90,6 +99,11 @@ def compare(results: Results) -> Comparison:
     constant = results.measures["arm"].isin(results.zero_step_arms)
     places = pd.MultiIndex.from_frame(results.measures[["shots", "steps"]])
     points = estimator.summarise(results.measures[constant | places.isin(list(wanted))])
+    error_rates = _error_rates(results.verification)
+    reference = error_rates["arm"].isin(REFERENCES)
+    points = pd.concat([points, error_rates[~reference]], ignore_index=True)
+    references = estimator.summarise(results.references)
+    references = pd.concat([references, error_rates[reference]], ignore_index=True)
     at_headline = results.at(headline.shots, headline.steps)
     baseline = _baseline(results)
     best = _best(_at(points, results.zero_step_arms, headline))
@@ -98,7 +112,7 @@ def compare(results: Results) -> Comparison:
         arms=results.arms,
         zero_step_arms=results.zero_step_arms,
         points=points,
-        references=estimator.summarise(results.references),
+        references=references,
         speakers=_speaker_means(pd.concat([results.references, at_headline])),
         baseline=baseline,
         differences=estimator.differences(at_headline, results.arms, baseline),
@@ -180,7 +194,9 @@ class Estimator:
         tied = set()
         for arm in arms:
             found = None if arm == best else self.difference(table, arm, best, BY_NAME[metric])
-            if found is not None and not (found[0].difference.low > 0 or found[0].difference.high < 0):
+            if found is not None and not (
+                found[0].difference.low > 0 or found[0].difference.high < 0
+            ):
                 tied.add(arm)
         return tied
 
@@ -211,6 +227,18 @@ def _sample(table: pd.DataFrame, metric: Metric, of: str | None = None) -> Sampl
     return Sample(rates, weights, list(speakers))
 
 
+def _error_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """The equal error rate of every arm and point, as columns POINTS without intervals."""
+    rows = []
+    for place, table in trials.groupby(["arm", "shots", "steps"], sort=False):
+        same = (table["speaker"] == table["enrolled"]).to_numpy()
+        values = table["similarity"].to_numpy(dtype=float)
+        if same.any() and not same.all():
+            rate = equal_error_rate(values[same], values[~same])
+            rows.append((*place, "eer", rate, np.nan, np.nan, int(same.sum()), 0))
+    return pd.DataFrame(rows, columns=POINTS)
+
+
 def _speaker_means(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for arm, measures in table.groupby("arm", sort=False):
@@ -238,7 +266,7 @@ def _best(points: pd.DataFrame) -> dict[str, str]:
     best = {}
     for metric in METRICS:
         found = points[(points["metric"] == metric.name) & points["value"].notna()]
-        if not found.empty:
+        if metric.paired and not found.empty:
             value = found["value"] if metric.lower_is_better else -found["value"]
             best[metric.name] = str(found["arm"].iloc[int(value.to_numpy().argmin())])
     return best

@@ -22,6 +22,8 @@ PALETTES = {
 }
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
+Specification = dict[str, Any]
+Chart = alt.Chart | alt.LayerChart
 Axis = Literal["steps", "shots"]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -62,7 +64,6 @@ def curve(
     arms: Sequence[str],
     constant_arms: Sequence[str],
     references: pd.DataFrame,
-    legend: bool = False,
 ) -> alt.LayerChart:
     """A metric against steps or shots, with a line and a band of its interval for each arm.
 
@@ -72,15 +73,23 @@ def curve(
     """
     table = summary.assign(constant=summary["arm"].isin(list(constant_arms)))
     x, value = _along(axis, sorted(table[axis].unique())), _value(metric)
-    base = _switchable(alt.Chart(table)).encode(x=x, color=_colour(arms, legend))
-    band = base.mark_area(opacity=0.1).encode(y=value, y2="high:Q").transform_calculate(value="datum.low")
+    base = _switchable(alt.Chart(table)).encode(x=x, color=_colour(arms))
+    band = (
+        base.mark_area(opacity=0.1)
+        .encode(y=value, y2="high:Q")
+        .transform_calculate(value="datum.low")
+    )
     dash = alt.condition("datum.constant", alt.value([5, 4]), alt.value([1, 0]))
     line = base.mark_line(strokeWidth=2).encode(y=value, strokeDash=dash)
-    tip = [alt.Tooltip("arm:N"), alt.Tooltip(f"{axis}:Q"), *_numbers(metric, "value", "low", "high")]
+    tip = [
+        alt.Tooltip("arm:N"),
+        alt.Tooltip(f"{axis}:Q"),
+        *_numbers(metric, "value", "low", "high"),
+    ]
     points = (
         base.transform_filter(f"!datum.constant || datum.{axis} == {table[axis].max()}")
         .mark_point(filled=True, size=55, opacity=1)
-        .encode(y=value, shape=_shape(arms, legend), tooltip=tip)
+        .encode(y=value, shape=_shape(arms), tooltip=tip)
     )
     return alt.layer(band, line, points, *_rules(references, value)).properties(height=300)
 
@@ -90,7 +99,6 @@ def speakers(
     metric: Metric,
     arms: Sequence[str],
     references: pd.DataFrame,
-    legend: bool = False,
 ) -> alt.LayerChart:
     """A metric for every speaker and arm, as dots.
 
@@ -106,15 +114,13 @@ def speakers(
     ticks = alt.Chart(references).mark_tick(thickness=2, size=9)
     layers = [
         ticks.encode(**place, tooltip=tip),
-        dots.encode(**place, tooltip=tip, color=_colour(arms, legend), shape=_shape(arms, legend)),
+        dots.encode(**place, tooltip=tip, color=_colour(arms), shape=_shape(arms)),
     ]
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
     return alt.layer(*layers).properties(height=height)
 
 
-def training(
-    table: pd.DataFrame, loss: str, arms: Sequence[str], legend: bool = False
-) -> alt.Chart:
+def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> alt.Chart:
     """A loss along training, a line per run.
 
     table: columns arm, seed, utterance_gradients and `loss`. Without `arms`, the runs are drawn
@@ -128,21 +134,35 @@ def training(
         y=alt.Y("value:Q", title=f"{loss}, on training batches", scale=alt.Scale(zero=False)),
         detail="seed:N",
         tooltip=tip,
-        **({"color": _colour(arms, legend)} if arms else {}),
+        **({"color": _colour(arms)} if arms else {}),
     )
     return chart.properties(height=240)
 
 
-def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """The chart's specification for the page: as wide as its place, in the reader's theme."""
-    values = chart.to_dict()
-    return values | {"width": "container", "config": {}, "autosize": {"type": "fit-x", "contains": "padding"}}
+def specify(chart: Chart) -> Specification:
+    """The chart in Vega-Lite, with a legend of the arms and without a theme."""
+    return chart.to_dict(validate=False) | {"config": {}}
 
 
-def svg(chart: alt.TopLevelMixin, width: int = 640) -> str:
+def for_page(specification: Specification) -> Specification:
+    """The chart as wide as its place, without legend: the page has one for all its charts."""
+    fitted = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+    return _without_legend(specification) | fitted
+
+
+def svg(specification: Specification, width: int) -> str:
     """The chart as an SVG document on white paper, `width` pixels wide without its legend."""
     config = theme("light") | {"background": "white", "padding": 12}
-    return vl_convert.vegalite_to_svg(chart.to_dict() | {"width": width, "config": config})
+    return vl_convert.vegalite_to_svg(specification | {"width": width, "config": config})
+
+
+def _without_legend(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_without_legend(each) for each in part]
+    if isinstance(part, dict):
+        return {key: None if key == "legend" else _without_legend(each)
+                for key, each in part.items()}  # fmt: skip
+    return part
 
 
 def _along(axis: Axis, ticks: Sequence[float]) -> alt.X:
@@ -165,14 +185,16 @@ def _numbers(metric: Metric, *fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:Q", format=f".{metric.digits}f") for field in fields]
 
 
-def _colour(arms: Sequence[str], legend: bool) -> alt.Color:
-    key = alt.Legend(title=None, symbolOpacity=1) if legend else None
-    return alt.Color("arm:N", scale=alt.Scale(domain=list(arms)), legend=key)
+def _colour(arms: Sequence[str]) -> alt.Color:
+    return alt.Color(
+        "arm:N", scale=alt.Scale(domain=list(arms)), legend=alt.Legend(title=None, symbolOpacity=1)
+    )
 
 
-def _shape(arms: Sequence[str], legend: bool) -> alt.Shape:
-    key = alt.Legend(title=None, symbolOpacity=1) if legend else None
-    return alt.Shape("arm:N", scale=alt.Scale(domain=list(arms)), legend=key)
+def _shape(arms: Sequence[str]) -> alt.Shape:
+    return alt.Shape(
+        "arm:N", scale=alt.Scale(domain=list(arms)), legend=alt.Legend(title=None, symbolOpacity=1)
+    )
 
 
 def _switchable(chart: alt.Chart) -> alt.Chart:

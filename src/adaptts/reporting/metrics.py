@@ -16,6 +16,8 @@ class Metric:
     # A rate over a corpus is 100 · Σ numerator / Σ denominator of these measures; a metric
     # without them is the mean of its own values.
     ratio: tuple[str, str] | None = None
+    # Whether it is a mean over utterances, so that arms can be compared pair by pair.
+    paired: bool = True
 
     @property
     def label(self) -> str:
@@ -78,6 +80,16 @@ METRICS = (
         False,
         3,
         "Cosine of GE2E speaker embeddings with recordings of the speaker.",
+    ),
+    Metric(
+        "eer",
+        "EER",
+        "%",
+        True,
+        1,
+        "Equal error rate of verifying the speakers by those embeddings: one figure for all of "
+        "them, without interval. Higher than that of the recordings: the voices are confused.",
+        paired=False,
     ),
     Metric(
         "f0_rmse",

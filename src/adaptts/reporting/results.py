@@ -21,6 +21,7 @@ TRUNK = "trunk"  # the run that every arm of a seed starts from
 
 KEY = ["arm", "speaker", "seed", "draw", "shots", "steps", "utterance", "metric"]
 MEASURES = [*KEY, "value", "note"]
+VERIFICATION = ["arm", "speaker", "shots", "steps", "enrolled", "similarity"]
 CLIPS = ["arm", "speaker", "utterance", "shots", "steps", "path"]
 TRAINING = ["arm", "seed", "step", "utterance_gradients", "loss"]
 
@@ -36,6 +37,7 @@ class Results:
     experiment: Experiment
     measures: pd.DataFrame  # the arms' measures, long: columns MEASURES
     references: pd.DataFrame  # natural, copy-synthesis, retake: the same columns
+    verification: pd.DataFrame  # trials of arms and references: columns VERIFICATION
     training: pd.DataFrame  # columns TRAINING and the arms' named losses; arm may be TRUNK
     training_costs: pd.DataFrame  # a row per run: the columns of its cost.json
     voice_costs: pd.DataFrame  # a row per arm and speaker: the columns of its cost.json
@@ -44,6 +46,7 @@ class Results:
     texts: dict[str, str]  # utterance → what is said
     corpus: dict[str, Any]  # corpus.json
     audit: dict[str, Any]  # audit.json
+    retake_note: str  # why there are no retakes, or ""
     absent: list[str]  # what was looked for in vain, a sentence each
 
     @property
@@ -92,6 +95,7 @@ def load(root: Path, experiment: Experiment) -> Results:
         experiment=experiment,
         measures=measures,
         references=references,
+        verification=_verification(root, [*arms, "references"]),
         training=_training(root, runs, absent),
         training_costs=_training_costs(root, runs, absent),
         voice_costs=_voice_costs(root, arms, absent),
@@ -100,6 +104,7 @@ def load(root: Path, experiment: Experiment) -> Results:
         texts=texts,
         corpus=_json(root / "data/corpus/corpus.json", absent),
         audit=_json(root / "data/episodes/audit.json", absent),
+        retake_note=_json(root / "results/references/references.json", []).get("reason", ""),
         absent=absent,
     )
 
@@ -140,6 +145,13 @@ def _check_arm(table: pd.DataFrame, arm: str, path: Path) -> None:
     strangers = sorted(set(table["arm"]) - {arm})
     if strangers:
         raise ResultsError(f"{path} holds measures of {strangers}, expected {arm} alone")
+
+
+def _verification(root: Path, names: Sequence[str]) -> pd.DataFrame:
+    paths = [root / "results" / name / "verification.parquet" for name in names]
+    tables = [pd.read_parquet(path, columns=VERIFICATION) for path in paths if path.is_file()]
+    tables = [table for table in tables if not table.empty]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=VERIFICATION)
 
 
 def _texts(root: Path, absent: list[str]) -> dict[str, str]:

@@ -1,0 +1,128 @@
+"""The question's answer in a few sentences, each computed from the numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from adaptts.evaluation.statistics import least_p_value
+from adaptts.reporting.comparison import Axis, Comparison
+from adaptts.reporting.metrics import BY_NAME, PRIMARY, Metric
+from adaptts.reporting.results import NATURAL, Results
+
+# Of the metrics by ear, those that stand for sound, for words and for the voice.
+HEARD = ("mcd", "wer", "similarity")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sentence, and what must be said beside it."""
+
+    verdict: str
+    details: list[str]
+
+
+def answer(results: Results, comparison: Comparison) -> Answer:
+    """Say which arm is best at the headline, or that this is a tie."""
+    details = [
+        _gain(results, comparison),
+        *[_heard(comparison, BY_NAME[name]) for name in HEARD],
+        _leaders(comparison, "steps"),
+        _leaders(comparison, "shots"),
+        _power(results, comparison),
+    ]
+    return Answer(_verdict(comparison), [sentence for sentence in details if sentence])
+
+
+def counted(number: int, noun: str) -> str:
+    """1 step, 2 steps."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def _verdict(comparison: Comparison) -> str:
+    place = (f"With {counted(comparison.headline.shots, 'utterance')} and "
+             f"{counted(comparison.headline.steps, 'adaptation step')}")  # fmt: skip
+    best = comparison.best.get(PRIMARY.name)
+    if best is None:
+        return f"{place}, nothing was measured, so there is no answer."
+    if len(comparison.arms) == 1:
+        return f"{place}, {best} reaches {_with_interval(comparison, best, PRIMARY)}; it is alone."
+    tied = [arm for arm in comparison.arms if arm in comparison.tied[PRIMARY.name]]
+    reached = f"a mel distortion of {_with_interval(comparison, best, PRIMARY)}"
+    if not tied:
+        return f"{place}, {best} speaks best, with {reached}: lower than every other arm."
+    others = [arm for arm in comparison.arms if arm != best]
+    if len(tied) == len(others):
+        return (f"{place}, it is a tie: {best} has {reached}, and no other arm can be told apart "
+                "from it.")  # fmt: skip
+    rest = [arm for arm in others if arm not in tied]
+    return (f"{place}, it is a tie between {listed([best, *tied])}: {best} has the lowest value, "
+            f"{reached}, but the difference may be nothing. They are better than "
+            f"{listed(rest)}.")  # fmt: skip
+
+
+def _with_interval(comparison: Comparison, arm: str, metric: Metric) -> str:
+    low, high = comparison.interval(arm, metric.name)
+    value = metric.text(comparison.value(arm, metric.name))
+    bounds = "" if low != low else f" ({metric.text(low)} to {metric.text(high)})"
+    return f"{value} {metric.unit}".rstrip() + bounds
+
+
+def _gain(results: Results, comparison: Comparison) -> str:
+    floors = [arm for arm in results.arms_of("average") if arm != comparison.best.get(PRIMARY.name)]
+    if not floors or PRIMARY.name not in comparison.best:
+        return ""
+    value = comparison.value(floors[0], PRIMARY.name)
+    return (f"Without any adaptation ({floors[0]}, the floor) it is {PRIMARY.text(value)} "
+            f"{PRIMARY.unit}.") if value == value else ""  # fmt: skip
+
+
+def _heard(comparison: Comparison, metric: Metric) -> str:
+    """Which arm is best by another metric, unless it is not measured."""
+    best = comparison.best.get(metric.name)
+    if best is None or len(comparison.arms) == 1:
+        return ""
+    tied = [arm for arm in comparison.arms if arm in comparison.tied[metric.name]]
+    natural = comparison.value(NATURAL, metric.name)
+    beside = "" if natural != natural else f"; recordings: {metric.text(natural)} {metric.unit}"
+    told = f"not told apart from {listed(tied, 'or')}" if tied else "better than every other arm"
+    return (f"{metric.title}: {best} {_with_interval(comparison, best, metric)}, "
+            f"{told}{beside.rstrip()}.")  # fmt: skip
+
+
+def _leaders(comparison: Comparison, axis: Axis) -> str:
+    """Who has the lowest mel distortion where along an axis."""
+    table = comparison.along(axis)
+    table = table[(table["metric"] == PRIMARY.name) & table["value"].notna()]
+    if table[axis].nunique() < 2 or len(comparison.arms) < 2:
+        return ""
+    lowest = table.loc[table.groupby(axis)["value"].idxmin()].sort_values(axis)
+    stretches = []
+    for arm, rows in groupby(lowest[["arm", axis]].itertuples(index=False), key=lambda row: row[0]):
+        places = [row[1] for row in rows]
+        reach = f"{places[0]}" if len(places) == 1 else f"{places[0]} to {places[-1]}"
+        stretches.append(f"{arm} at {reach} {axis if places[-1] != 1 else axis[:-1]}")
+    return (
+        f"Lowest mel distortion along {axis} (ties are not weighed here): {'; '.join(stretches)}."
+    )
+
+
+def _power(results: Results, comparison: Comparison) -> str:
+    """Say so where the test cannot reach significance, whatever the arms do."""
+    own = comparison.differences[comparison.differences["metric"] == PRIMARY.name]
+    if own.empty:
+        return ""
+    speakers = int(own["speakers"].max())
+    alpha = 1 - results.experiment.report.confidence
+    least = least_p_value(speakers)
+    adjusted = min(1.0, least * len(own))
+    if adjusted <= alpha:
+        return ""
+    return (f"With {counted(speakers, 'test speaker')} the permutation test cannot give a p-value "
+            f"below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
+            f"{counted(len(own), 'comparison')}: here only the intervals can tell arms apart.")  # fmt: skip

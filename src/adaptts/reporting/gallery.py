@@ -1,0 +1,88 @@
+"""All charts of a report: for each place on the page its variants, by metric or by loss."""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+
+from adaptts.reporting import figures
+from adaptts.reporting.comparison import Axis, Comparison
+from adaptts.reporting.figures import Specification, specify
+from adaptts.reporting.metrics import METRICS
+from adaptts.reporting.results import COPY_SYNTHESIS, NATURAL, TRAINING, TRUNK, Results
+
+TRAINING_POINTS = 150  # of a run's curve
+DIGITS = 5  # significant, of a chart's numbers
+AXES: tuple[Axis, ...] = ("steps", "shots")
+
+Gallery = dict[str, dict[str, Specification]]  # place → variant → chart
+
+
+def draw(results: Results, comparison: Comparison) -> Gallery:
+    """Draw every chart."""
+    arms = results.experiment.arms
+    runs = results.training[results.training["arm"] != TRUNK]
+    trunk = results.training[results.training["arm"] == TRUNK]
+    return {
+        **{axis: _curves(comparison, axis, arms) for axis in AXES},
+        "speakers": _speakers(comparison, arms),
+        "trunk": {name: specify(figures.training(_thin(trunk, name), name, []))
+                  for name in losses(trunk)},
+        "training": {name: specify(figures.training(_thin(runs, name), name, arms))
+                     for name in losses(runs)},
+    }  # fmt: skip
+
+
+def losses(training: pd.DataFrame) -> list[str]:
+    """The losses that any of these runs has logged; the whole loss first."""
+    others = ("step", "utterance_gradients", "seconds", "arm", "seed", TRAINING[-1])
+    named = [str(name) for name in training.columns if name not in others]
+    return [name for name in (TRAINING[-1], *named) if training[name].notna().any()]
+
+
+def _curves(comparison: Comparison, axis: Axis, arms: list[str]) -> dict[str, Specification]:
+    table = comparison.along(axis)
+    references = comparison.references[comparison.references["measured"] > 0]
+    charts: dict[str, Specification] = {}
+    for metric in METRICS:
+        own = table[(table["metric"] == metric.name) & table["value"].notna()]
+        if own[axis].nunique() < 2:
+            continue
+        rules = references.loc[references["metric"] == metric.name, ["arm", "value"]]
+        chart = figures.curve(
+            _rounded(own[["arm", axis, "value", "low", "high"]]), metric, axis, arms,
+            comparison.zero_step_arms, _rounded(rules),
+        )  # fmt: skip
+        charts[metric.name] = specify(chart)
+    return charts
+
+
+def _speakers(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
+    charts: dict[str, Specification] = {}
+    for metric in METRICS:
+        own = comparison.speakers[comparison.speakers["metric"] == metric.name]
+        own = _rounded(own.dropna(subset=["value"])[["arm", "speaker", "value"]])
+        ours = own["arm"].isin(arms)
+        if ours.any():
+            ceilings = own[own["arm"].isin([NATURAL, COPY_SYNTHESIS])]
+            charts[metric.name] = specify(figures.speakers(own[ours], metric, arms, ceilings))
+    return charts
+
+
+def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:
+    """Means over stretches of steps, so that a run has TRAINING_POINTS points at most."""
+    parts = []
+    for _, run in training.dropna(subset=[loss]).groupby(["arm", "seed"], sort=False):
+        stretch = pd.Series(range(len(run)), index=run.index) // math.ceil(
+            len(run) / TRAINING_POINTS
+        )
+        means = run[["utterance_gradients", loss]].groupby(stretch).mean()
+        parts.append(means.assign(arm=run["arm"].iloc[0], seed=run["seed"].iloc[0]))
+    return _rounded(pd.concat(parts))
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    shorten: Callable[[float], float] = lambda value: float(f"{value:.{DIGITS}g}")  # noqa: E731
+    return table.assign(
+        **{name: table[name].map(shorten) for name in table.select_dtypes("float").columns}
+    )

@@ -1,0 +1,76 @@
+"""The sound of the report: which clips there are, and what the page needs to play them."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from adaptts.reporting.results import CLIPS, REFERENCES, Results
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The clips of a report, as a grid that the page picks columns from."""
+
+    speakers: list[dict[str, Any]]  # name, sentences: the texts that are said
+    points: list[str]  # where on the grid shots × steps; the headline first
+    rows: list[dict[str, Any]]  # name, clips: [speaker][point][sentence] address or None
+
+
+def shelve(results: Results) -> Shelf | None:
+    """Order the clips; None if there are none."""
+    clips = results.clips
+    if clips.empty:
+        return None
+    evaluation = results.experiment.evaluation
+    points = [evaluation.headline, *(p for p in evaluation.points if p != evaluation.headline)]
+    places = [(point.shots, point.steps) for point in points]
+    found = {
+        (arm, *rest): address(arm, path)
+        for arm, *rest, path in clips[CLIPS].itertuples(index=False, name=None)
+    }
+    spoken = clips[["speaker", "utterance"]].drop_duplicates()
+    names = [name for name in results.experiment.split.test if name in set(spoken["speaker"])]
+    sentences = {
+        name: spoken.loc[spoken["speaker"] == name, "utterance"].tolist() for name in names
+    }
+
+    def row(arm: str) -> dict[str, Any]:
+        grid = [
+            [[found.get((arm, name, utterance, *_place(results, arm, place)))
+              for utterance in sentences[name]] for place in places]
+            for name in names
+        ]  # fmt: skip
+        return {"name": arm, "clips": grid}
+
+    heard = set(clips["arm"])
+    return Shelf(
+        [{"name": name, "sentences": [results.texts.get(u, u) for u in sentences[name]]}
+         for name in names],
+        [f"{point.shots} shots, {point.steps} steps" for point in points],
+        [row(arm) for arm in [*REFERENCES, *results.experiment.arms] if arm in heard],
+    )  # fmt: skip
+
+
+def copy(results: Results, folder: Path) -> None:
+    """Copy every clip to where `address` says, below `folder`, the report's."""
+    for arm, path in results.clips[["arm", "path"]].itertuples(index=False, name=None):
+        place = folder / "audio" / _shelf_of(arm)
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place / path.name)
+
+
+def address(arm: str, path: Path) -> str:
+    """The clip's address relative to the page."""
+    return f"audio/{_shelf_of(arm)}/{quote(path.name)}"
+
+
+def _shelf_of(arm: str) -> str:
+    return "references" if arm in REFERENCES else arm
+
+
+def _place(results: Results, arm: str, place: tuple[int, int]) -> tuple[int, int]:
+    if arm in REFERENCES:
+        return 0, 0
+    return (place[0], 0) if arm in results.zero_step_arms else place

@@ -1,0 +1,229 @@
+"""The report's page: one HTML file that opens from the file system, without any network.
+
+The libraries that draw the charts are inlined; sound lies beside the page in `audio/`. Text from
+the corpus and from parameters is escaped by the template, and as JSON where scripts read it.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from adaptts.evaluation.statistics import least_p_value
+from adaptts.reporting import figures, listening, tables
+from adaptts.reporting.answer import answer, counted, listed
+from adaptts.reporting.comparison import Comparison
+from adaptts.reporting.costs import summarise
+from adaptts.reporting.gallery import Gallery
+from adaptts.reporting.metrics import METRICS
+from adaptts.reporting.results import RETAKE, Results
+from adaptts.reporting.sanity import Check
+from adaptts.reporting.tables import Grid
+
+VEGA_LITE = "6.4"  # the version of vl-convert that Altair 6 writes for
+# The symbols of figures.SYMBOLS around 0, for the legends outside of charts.
+PATHS = {
+    "circle": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "square": "M-4-4h8v8h-8z",
+    "diamond": "M0-5.2L4.4 0L0 5.2L-4.4 0z",
+    "triangle-up": "M0-4.6L5 4H-5z",
+    "triangle-down": "M0 4.6L5-4H-5z",
+    "cross": "M-1.7-5h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3v-3.4h3.3z",
+}
+SECTIONS = {
+    "headline": "Headline",
+    "curves": "Curves",
+    "speakers": "Speakers",
+    "listen": "Listen",
+    "cost": "Cost",
+    "training": "Training",
+    "sanity": "Sanity",
+    "reproduce": "Reproduce",
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the report was made from and with."""
+
+    params_text: str  # params.yaml as it stands
+    software: list[tuple[str, str]]  # name and version, commit, platform
+    data: list[tuple[str, str]]  # output of a stage and its hash
+
+
+def render(
+    results: Results,
+    comparison: Comparison,
+    checks: Sequence[Check],
+    charts: Gallery,
+    provenance: Provenance,
+) -> str:
+    """The page, as HTML. Clips stand where `listening.copy` puts them."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    shelf = listening.shelve(results)
+    drawn = {
+        place: {name: figures.for_page(chart) for name, chart in variants.items()}
+        for place, variants in charts.items()
+    }
+    payload = {"figures": drawn, "listen": shelf and asdict(shelf), "themes": _themes()}
+    arms = _arms(results)
+    return environment.from_string(_source("page.html")).render(
+        **_opening(results, comparison, checks),
+        **_captions(results, comparison),
+        sections=SECTIONS,
+        arms=arms,
+        by_name={arm["name"]: arm for arm in arms},
+        palettes=figures.PALETTES,
+        metrics=comparison.metrics(),
+        headline=tables.headline(results, comparison),
+        differences=tables.differences(comparison),
+        cost=tables.cost(summarise(results)),
+        tuning=tables.tuning(results),
+        sanity=tables.sanity(checks),
+        audit=_audit(results),
+        versions=tables.pairs("Made with", ["What", "Version"], provenance.software),
+        data=tables.pairs("Data, as dvc.lock has them", ["Output", "MD5"], provenance.data),
+        params_text=provenance.params_text,
+        curve_metrics=_metrics_of(charts["steps"] | charts["shots"]),
+        speaker_metrics=_metrics_of(charts["speakers"]),
+        losses=[(name, name) for name in charts["training"] or charts["trunk"]],
+        has_sound=shelf is not None,
+        payload=embed(payload),
+        css=Markup(_source("page.css")),
+        script=Markup(_source("page.js")),
+        vega=Markup(libraries()),
+    )
+
+
+def embed(values: Any) -> Markup:
+    """JSON that a script element holds: nothing in it can end the element."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for special in "<>&\u2028\u2029":
+        text = text.replace(special, f"\\u{ord(special):04x}")
+    return Markup(text)
+
+
+@functools.cache
+def libraries() -> str:
+    """The JavaScript of Vega, Vega-Lite and Vega-Embed."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+
+
+def _themes() -> dict[str, Any]:
+    """The charts' configuration for light and for dark paper."""
+    return {mode: figures.theme(mode) for mode in figures.PALETTES}
+
+
+def _source(name: str) -> str:
+    return (files("adaptts.reporting") / name).read_text(encoding="utf-8")
+
+
+def _arms(results: Results) -> list[dict[str, Any]]:
+    """Every arm of the experiment with its colour and symbol, which the charts give it as well."""
+    colours, symbols = len(figures.PALETTES["light"]), len(figures.SYMBOLS)
+    return [
+        {"name": arm, "colour": place % colours, "path": PATHS[figures.SYMBOLS[place % symbols]]}
+        for place, arm in enumerate(results.experiment.arms)
+    ]
+
+
+def _metrics_of(charts: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(metric.name, metric.label) for metric in METRICS if metric.name in charts]
+
+
+def _opening(results: Results, comparison: Comparison, checks: Sequence[Check]) -> dict[str, Any]:
+    experiment, corpus = results.experiment, results.corpus
+    episodes = experiment.episodes
+    name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
+    facts = [
+        ("Corpus", name or experiment.corpus.reader),
+        ("Licence", str(corpus.get("licence", "not recorded"))),
+        ("New voices", f"{counted(len(experiment.split.test), 'test speaker')}, "
+                       f"{counted(episodes.queries, 'sentence')} each"),
+        ("Arms", f"{len(comparison.arms)} of {len(experiment.arms)} with results"),
+        ("Seeds", ", ".join(map(str, experiment.seeds))),
+        ("Shots", ", ".join(map(str, episodes.shots))),
+        ("Steps", ", ".join(map(str, experiment.adaptation.steps))),
+    ]  # fmt: skip
+    flags = sum(check.outcome == "flag" for check in checks)
+    notices = [
+        *results.absent,
+        *[f"The audit of the split was relaxed: {relaxed}." for relaxed in _relaxed(results)],
+        *([f"{counted(flags, 'sanity check')} of {len(checks)} flagged; see Sanity below."]
+          if flags else []),
+    ]  # fmt: skip
+    return {
+        "name": experiment.name,
+        "answer": answer(results, comparison),
+        "facts": facts,
+        "notices": notices,
+        "shots": counted(comparison.headline.shots, "utterance"),
+    }
+
+
+def _relaxed(results: Results) -> list[str]:
+    return [str(rule).rstrip(".") for rule in results.audit.get("relaxed", [])]
+
+
+def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
+    point, report = comparison.headline, results.experiment.report
+    speakers = comparison.speakers["speaker"].nunique()
+    place = f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
+    retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
+    fixed = listed(comparison.zero_step_arms)
+    constant = f" Dashed: {fixed}, without gradient steps." if comparison.zero_step_arms else ""
+    family = comparison.differences.groupby("metric").size().max()
+    return {
+        "headline_title": f"At {place}",
+        "steps_title": f"Against steps, with {counted(point.shots, 'shot')}",
+        "shots_title": f"Against shots, after {counted(point.steps, 'step')}",
+        "headline_caption": (
+            f"Bold is best; ≈ marks arms whose paired difference from the best has an interval that "
+            f"holds 0. Small: {report.confidence:.0%} intervals over {counted(speakers, 'speaker')} "
+            f"(hierarchical bootstrap of speakers, sentences and seeds, {report.bootstrap_samples} "
+            f"samples, widened for few speakers). Error rates are of all words or characters "
+            f"together.{retake}"
+        ),
+        "differences_caption": (
+            f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "
+            f"over speakers, after Holm's correction over the {family} arms of a column; "
+            f"{counted(speakers, 'speaker')} cannot give less than {least_p_value(speakers):.2g} "
+            f"before it."
+        ) if len(comparison.differences) else "There is no second arm to compare with.",
+        "curves_caption": (
+            f"Bands: {report.confidence:.0%} intervals over speakers. The buttons hide and show "
+            f"arms in every chart; point at a symbol to read its values. Metrics that need sound "
+            f"are measured at fewer points.{constant}"
+        ),
+        "speakers_caption": (
+            f"Means of each test speaker at {place}. Ticks: recordings, and recordings through the "
+            f"vocoder, where they are measured."
+        ),
+        "listen_caption": (
+            "One recording plays at a time. All arms say the same sentences, with the first seed; "
+            "arms without gradient steps sound the same at every step count."
+        ),
+        "cost_caption": (
+            "An utterance-gradient is what one pass forward and backward of the acoustic model "
+            "takes for one utterance; second-order arms are charged what they really compute. "
+            "Times are of the machine that ran the stages."
+        ),
+        "training_caption": (
+            "Losses on training batches, a line per seed. Strategies optimise different losses, so "
+            "compare a line with itself rather than with the others."
+        ),
+    }  # fmt: skip
+
+
+def _audit(results: Results) -> Grid:
+    rows = [
+        (str(check.get("rule", "")), str(check.get("breaches", "")), str(check.get("example", "")))
+        for check in results.audit.get("checks", [])
+    ]
+    return tables.pairs("Audit of the split", ["Rule", "Breaches", "Example"], rows)

@@ -1,0 +1,235 @@
+"""Checks that any sound comparison passes; what fails is flagged, with its numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from adaptts.reporting.comparison import Comparison
+from adaptts.reporting.costs import summarise
+from adaptts.reporting.metrics import PRIMARY, Metric
+from adaptts.reporting.results import COPY_SYNTHESIS, NATURAL, Results
+
+Outcome = Literal["pass", "flag", "skipped"]
+COLUMNS = ["check", "outcome", "finding"]
+BUDGET_TOLERANCE = 0.02  # a strategy's budget is whole steps: the last one may not fit
+# Both say the same with the same weights; what is left is rounding to float16.
+SAME_DB = 1e-6
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question, how it came out, and the numbers behind that."""
+
+    check: str
+    outcome: Outcome
+    finding: str
+
+
+def examine(results: Results, comparison: Comparison) -> list[Check]:
+    """All checks, in the order of the page."""
+    metrics = comparison.metrics()
+    return [
+        _whole(results),
+        _missing(results),
+        *[check for metric in metrics for check in _ceilings(comparison, metric)],
+        *[check for metric in metrics for check in _floor(results, comparison, metric)],
+        _falling(results, comparison, "steps"),
+        _falling(results, comparison, "shots"),
+        _seeds(results, comparison),
+        _same_start(results),
+        _budgets(results),
+        _trials(results),
+        _edges(results),
+    ]
+
+
+def tabulate(checks: list[Check]) -> pd.DataFrame:
+    """The checks as a table, columns COLUMNS."""
+    return pd.DataFrame([vars(check) for check in checks], columns=COLUMNS)
+
+
+def _check(check: str, passed: bool, finding: str) -> Check:
+    return Check(check, "pass" if passed else "flag", finding)
+
+
+def _whole(results: Results) -> Check:
+    name = "Every arm measured every speaker, sentence and seed at the headline"
+    point = results.experiment.evaluation.headline
+    table = results.at(point.shots, point.steps)
+    table = table[table["metric"] == PRIMARY.name]
+    test, seeds = results.experiment.split.test, results.experiment.seeds
+    expected = len(test) * results.experiment.episodes.queries * len(seeds)
+    counts = {arm: int((table["arm"] == arm).sum()) for arm in results.experiment.arms}
+    short = {arm: count for arm, count in counts.items() if count != expected}
+    if short:
+        return Check(name, "flag", f"Expected {expected} values, found {_listed(short)}.")
+    return Check(name, "pass", f"{expected} values of each of {len(counts)} arms.")
+
+
+def _missing(results: Results) -> Check:
+    name = "No value is missing"
+    every = pd.concat([results.measures, results.references])
+    gone = every[every["value"].isna()]
+    if gone.empty:
+        return Check(name, "pass", f"{len(every)} values.")
+    reasons = gone.groupby(["metric", "note"]).size().sort_values(ascending=False, kind="stable")
+    listed = "; ".join(
+        f"{metric}: {count} ({note or 'no reason given'})"
+        for (metric, note), count in reasons.head(6).items()
+    )
+    rest = f"; and {len(reasons) - 6} more reasons" if len(reasons) > 6 else ""
+    return Check(name, "flag", f"{len(gone)} of {len(every)} values are missing. {listed}{rest}.")
+
+
+def _ceilings(comparison: Comparison, metric: Metric) -> list[Check]:
+    """The vocoder and the recordings bound what any arm can reach."""
+    best = comparison.best.get(metric.name)
+    checks = []
+    for better, worse in ((NATURAL, COPY_SYNTHESIS), (COPY_SYNTHESIS, best)):
+        if worse is None or np.isnan(comparison.value(better, metric.name)):
+            continue
+        if np.isnan(comparison.value(worse, metric.name)):
+            continue
+        role = worse if worse == COPY_SYNTHESIS else "the best arm"
+        checks.append(_ordered(comparison, metric, better, worse,
+                               f"{metric.title}: {better} is no worse than {role}"))  # fmt: skip
+    return checks
+
+
+def _floor(results: Results, comparison: Comparison, metric: Metric) -> list[Check]:
+    """Adapting should be better than saying everything in the average voice."""
+    floors = results.arms_of("average")
+    best = comparison.best.get(metric.name)
+    if not floors or best is None or np.isnan(comparison.value(floors[0], metric.name)):
+        return []
+    adapted = [arm for arm in comparison.arms if arm not in comparison.zero_step_arms]
+    worse = [
+        arm
+        for arm in adapted
+        if not _no_worse(metric, comparison.value(arm, metric.name),
+                         comparison.value(floors[0], metric.name))
+    ]  # fmt: skip
+    values = {arm: comparison.value(arm, metric.name) for arm in [floors[0], *(worse or adapted)]}
+    return [
+        _check(f"{metric.title}: every adapted arm is better than {floors[0]}, the floor",
+               not worse, _listed(values, metric.text) + f" {metric.unit}".rstrip() + ".")
+    ]  # fmt: skip
+
+
+def _ordered(comparison: Comparison, metric: Metric, better: str, worse: str, name: str) -> Check:
+    """A ceiling that falls short by less than the interval of the other is no contradiction."""
+    values = {arm: comparison.value(arm, metric.name) for arm in (better, worse)}
+    low, high = comparison.interval(worse, metric.name)
+    short = not _no_worse(metric, values[better], values[worse])
+    within = low <= values[better] <= high
+    text = f"{_listed(values, metric.text)} {metric.unit}".rstrip()
+    bounds = f", within the interval {metric.text(low)} to {metric.text(high)}" if short else ""
+    return _check(name, not short or within, text + (bounds if within else "") + ".")
+
+
+def _no_worse(metric: Metric, value: float, other: float) -> bool:
+    return value <= other if metric.lower_is_better else value >= other
+
+
+def _falling(results: Results, comparison: Comparison, axis: Literal["steps", "shots"]) -> Check:
+    """More adaptation and more material should not hurt, up to the headline."""
+    name = f"{PRIMARY.title} falls with {axis}, up to the headline"
+    table = comparison.along(axis)
+    table = table[(table["metric"] == PRIMARY.name) & table["value"].notna()]
+    until = getattr(comparison.headline, axis)
+    falls, rises = {}, {}
+    for arm in comparison.arms:
+        line = table[(table["arm"] == arm) & (table[axis] <= until)].sort_values(axis)
+        if arm in comparison.zero_step_arms or len(line) < 2:
+            continue
+        gain = float(line["value"].iloc[0] - line["value"].iloc[-1])
+        (falls if gain > 0 else rises)[arm] = gain
+    if not falls and not rises:
+        return Check(name, "skipped", f"There are no two {axis} to compare.")
+    found = rises or falls
+    return _check(name, not rises, f"Fall in {PRIMARY.unit}: {_listed(found, PRIMARY.text)}.")
+
+
+def _seeds(results: Results, comparison: Comparison) -> Check:
+    """Seeds that disagree more than the arms differ make the order of the arms an accident."""
+    name = "Seeds agree: they differ less than the best arm from the floor"
+    point = results.experiment.evaluation.headline
+    table = results.at(point.shots, point.steps)
+    table = table[table["metric"] == PRIMARY.name]
+    means = table.groupby(["arm", "seed"])["value"].mean().unstack()
+    floors = results.arms_of("average")
+    if means.shape[1] < 2:
+        return Check(name, "skipped", "There is one seed only: nothing tells how seeds differ.")
+    if not floors or PRIMARY.name not in comparison.best:
+        return Check(name, "skipped", "There is no average arm to serve as the floor.")
+    best = comparison.best[PRIMARY.name]
+    gap = comparison.value(floors[0], PRIMARY.name) - comparison.value(best, PRIMARY.name)
+    spread = (means.max(axis=1) - means.min(axis=1)).reindex(comparison.arms)
+    text = (f"Range over seeds in {PRIMARY.unit}: {_listed(spread.to_dict(), PRIMARY.text)}; "
+            f"{best} gains {PRIMARY.text(gap)} on {floors[0]}.")  # fmt: skip
+    return _check(name, bool(spread.max() < gap), text)
+
+
+def _same_start(results: Results) -> Check:
+    """The floor is fine-tuning that has not begun: the same training, the same voice."""
+    name = "Before the first step, average and pretrain_finetune say the same"
+    floors, tuned = results.arms_of("average"), results.arms_of("pretrain_finetune")
+    if not floors or not tuned:
+        return Check(name, "skipped", "The experiment lacks one of the two arms.")
+    key = ["speaker", "seed", "shots", "utterance"]
+    start = results.measures[
+        (results.measures["steps"] == 0) & (results.measures["metric"] == PRIMARY.name)
+    ]
+    a, b = (start[start["arm"] == arm].set_index(key)["value"] for arm in (floors[0], tuned[0]))
+    gap = (a - b).abs().dropna()
+    if gap.empty:
+        return Check(name, "skipped", "They have no measure in common.")
+    text = f"Largest difference over {len(gap)} utterances: {gap.max():.2g} {PRIMARY.unit}."
+    return _check(name, bool(gap.max() <= SAME_DB), text)
+
+
+def _budgets(results: Results) -> Check:
+    name = f"Training budgets are equal within {BUDGET_TOLERANCE:.0%}"
+    table = summarise(results).set_index("arm")["utterance_gradients"].dropna()
+    if table.empty:
+        return Check(name, "skipped", "There is no cost.json of any training.")
+    apart = float(table.max() / table.min() - 1)
+    text = f"Utterance-gradients: {_listed(table.to_dict(), lambda value: f'{value:.0f}')}"
+    return _check(name, apart <= BUDGET_TOLERANCE, f"{text}; {100 * apart:.1f} % apart.")
+
+
+def _trials(results: Results) -> Check:
+    name = "Every arm that takes steps was tuned by as many trials"
+    counts = results.trials.groupby("arm").size()
+    counts = {
+        arm: int(counts.get(arm, 0)) for arm in results.arms if arm not in results.zero_step_arms
+    }
+    if not counts:
+        return Check(name, "skipped", "No arm takes gradient steps.")
+    return _check(name, len(set(counts.values())) == 1, f"Trials: {_listed(counts)}.")
+
+
+def _edges(results: Results) -> Check:
+    """A best step size at the end of the grid may have a better one beyond."""
+    name = "The chosen step sizes lie inside the grid that was tried"
+    edges, inside = {}, {}
+    for arm, trials in results.trials.groupby("arm", sort=False):
+        chosen = trials[trials["chosen"]].head(1)
+        if chosen.empty:
+            continue
+        rule, size = chosen["rule"].iloc[0], chosen["step_size"].iloc[0]
+        tried = trials.loc[trials["rule"] == rule, "step_size"]
+        at_edge = size in (tried.min(), tried.max())
+        (edges if at_edge else inside)[arm] = f"{rule} {size:g}"
+    if not edges and not inside:
+        return Check(name, "skipped", "There are no trials.")
+    if edges:
+        return Check(name, "flag", f"At the edge: {_listed(edges)}.")
+    return Check(name, "pass", f"Chosen: {_listed(inside)}.")
+
+
+def _listed(values: dict, text: Callable = str) -> str:
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())

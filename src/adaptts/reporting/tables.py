@@ -1,0 +1,318 @@
+"""The report's tables: one description of each, written as HTML (by the page), Markdown and text."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from adaptts.reporting.comparison import Comparison
+from adaptts.reporting.metrics import BY_NAME, Metric
+from adaptts.reporting.results import REFERENCES, Results
+from adaptts.reporting.sanity import Check
+
+# best of its column, not told apart from the best, a difference that is not nothing; a check's
+# outcome.
+Mark = Literal["", "best", "tie", "apart", "pass", "flag", "skipped"]
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column."""
+
+    title: str
+    unit: str = ""
+    note: str = ""  # a longer explanation
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, and smaller lines below it."""
+
+    text: str
+    lines: Sequence[str] = ()
+    mark: Mark = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that belong together."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table. Its first column holds the rows' names."""
+
+    caption: str
+    columns: Sequence[Column]
+    groups: Sequence[Group]
+    kind: Literal["", "prose"] = ""  # prose wraps and is set flush left
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all groups."""
+        return [row for group in self.groups for row in group.rows]
+
+
+@dataclass(frozen=True)
+class _Standings:
+    """Looks up the figures of the headline table."""
+
+    comparison: Comparison
+    table: pd.DataFrame = field(repr=False)  # indexed by arm and metric
+
+    def cell(self, arm: str, metric: Metric) -> Cell:
+        if (arm, metric.name) not in self.table.index:
+            return Cell(DASH)
+        found = self.table.loc[(arm, metric.name)]
+        lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
+        missing = f"{found['missing']} missing" if found["missing"] else ""
+        return Cell(metric.text(found["value"]), lines, self.mark(arm, metric.name), missing)
+
+    def mark(self, arm: str, metric: str) -> Mark:
+        if self.comparison.best.get(metric) == arm:
+            return "best"
+        return "tie" if arm in self.comparison.tied.get(metric, ()) else ""
+
+
+def headline(results: Results, comparison: Comparison) -> Grid:
+    """Every arm and metric at the headline, references apart; absent arms with dashes."""
+    point, metrics = comparison.headline, comparison.metrics()
+    both = pd.concat([comparison.references, comparison.at_headline()])
+    standings = _Standings(comparison, both.set_index(["arm", "metric"]))
+    references = [name for name in REFERENCES if name in set(comparison.references["arm"])]
+    absent = [arm for arm in results.experiment.arms if arm not in comparison.arms]
+    stepping = [arm for arm in comparison.arms if arm not in comparison.zero_step_arms]
+    groups = {
+        "Ceilings: recordings, and recordings through the vocoder": references,
+        "No gradient steps": comparison.zero_step_arms,
+        f"Adapted by gradient steps ({point.steps})": stepping,
+        "Without results": absent,
+    }
+    confidence = results.experiment.report.confidence
+    return Grid(
+        f"Means and {confidence:.0%} intervals with {point.shots} shots, after {point.steps} steps",
+        [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
+        [
+            Group(title, [Row(arm, [standings.cell(arm, metric) for metric in metrics])
+                          for arm in arms])
+            for title, arms in groups.items()
+            if arms
+        ],
+    )  # fmt: skip
+
+
+def differences(comparison: Comparison) -> Grid:
+    """Every arm minus the baseline, with intervals and Holm-adjusted p-values."""
+    table = comparison.differences.set_index(["arm", "metric"])
+    metrics = [metric for metric in comparison.metrics()
+               if metric.name in set(comparison.differences["metric"])]  # fmt: skip
+
+    def cell(arm: str, metric: Metric) -> Cell:
+        if (arm, metric.name) not in table.index:
+            return Cell(DASH)
+        found = table.loc[(arm, metric.name)]
+        apart = found["low"] > 0 or found["high"] < 0
+        lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
+        lines.append(f"p {found['p_holm']:.2g}")
+        return Cell(_signed(metric, found["difference"]), lines, "apart" if apart else "")
+
+    arms = [arm for arm in comparison.arms if arm != comparison.baseline]
+    return Grid(
+        f"Paired differences: each arm minus {comparison.baseline}, on the same utterances",
+        [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
+        [Group("", [Row(arm, [cell(arm, metric) for metric in metrics]) for arm in arms])],
+    )
+
+
+def cost(costs: pd.DataFrame) -> Grid:
+    """What the arms cost, from `costs.summarise`."""
+    columns = [
+        Column("Arm"),
+        Column("Own training", "utterance-gradients", "passes of an utterance, counted in work"),
+        Column("Trunk", "utterance-gradients", "trained once per seed, for all arms"),
+        Column("Time", "wall, CPU", "of the own training, mean over seeds"),
+        Column("Memory", "peak, training"),
+        Column("Adaptation", "per step"),
+        Column("Adapted", "parameters"),
+        Column("A voice takes", "of storage"),
+        Column("Memory", "peak, adapting"),
+    ]
+    rows = [
+        Row(
+            row["arm"],
+            [
+                Cell(number(row["utterance_gradients"])),
+                Cell(number(row["trunk_utterance_gradients"])),
+                Cell(seconds(row["wall_seconds"]), [f"{seconds(row['cpu_seconds'])} CPU"]),
+                Cell(size(row["peak_memory_bytes"])),
+                Cell(seconds(row["adaptation_seconds_per_step"])),
+                Cell(number(row["adapted_parameters"])),
+                Cell(size(row["bytes_per_voice"])),
+                Cell(size(row["adaptation_peak_memory_bytes"])),
+            ],
+        )
+        for row in costs.to_dict("records")
+    ]
+    return Grid("Cost of each arm", columns, [Group("", rows)])
+
+
+def tuning(results: Results) -> Grid:
+    """Every trial of every arm: mel distortion on the validation speakers, the chosen one best."""
+    trials = results.trials
+    tried = trials[["rule", "step_size"]].drop_duplicates()
+    pairs = list(tried.itertuples(index=False, name=None))
+    by_arm = trials.set_index(["arm", "rule", "step_size"])
+    metric = BY_NAME["mel_distortion"]
+
+    def cell(arm: str, pair: tuple[str, float]) -> Cell:
+        if (arm, *pair) not in by_arm.index:
+            return Cell(DASH)
+        found = by_arm.loc[(arm, *pair)]
+        text = metric.text(found["distortion"]) if np.isfinite(found["distortion"]) else "diverged"
+        return Cell(text, mark="best" if found["chosen"] else "")
+
+    titles = {"preconditioned_sgd": "precond. SGD", "adam": "Adam", "sgd": "SGD"}
+    return Grid(
+        "Tuning: mel distortion (dB) on the validation speakers in each trial; bold is chosen",
+        [Column("Arm"), *[Column(titles.get(rule, rule), f"{size:g}") for rule, size in pairs]],
+        [
+            Group(
+                "",
+                [Row(arm, [cell(arm, pair) for pair in pairs]) for arm in results.experiment.arms],
+            )
+        ],
+    )
+
+
+def sanity(checks: Sequence[Check]) -> Grid:
+    """The checks; flags first would hide their order, so they are coloured instead."""
+    words = {"pass": "✓ pass", "flag": "⚑ flag", "skipped": "not checked"}
+    rows = [
+        Row(check.check, [Cell(words[check.outcome], mark=check.outcome), Cell(check.finding)])
+        for check in checks
+    ]
+    flags = sum(check.outcome == "flag" for check in checks)
+    caption = f"{len(checks)} checks, {flags} flagged"
+    return Grid(caption, [Column("Check"), Column("Outcome"), Column("Numbers")], [Group("", rows)],
+                "prose")  # fmt: skip
+
+
+def pairs(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    """A plain table of texts."""
+    return Grid(caption, [Column(head) for head in heads],
+                [Group("", [Row(name, [Cell(text) for text in rest]) for name, *rest in rows])],
+                "prose")  # fmt: skip
+
+
+def markdown(grid: Grid) -> str:
+    """The table in Markdown, a line per row; bold is best or apart, ≈ a tie."""
+    heads = [f"{column.title} {f'({column.unit})' if column.unit else ''}".strip()
+             for column in grid.columns]  # fmt: skip
+    lines = [f"{_plain(grid.caption)}\n", _line([_plain(head) for head in heads]),
+             _line(["---", *["---" if grid.kind else "---:"] * (len(heads) - 1)])]  # fmt: skip
+    lines += [_line([_plain(row.name), *map(_inline, row.cells)]) for row in grid.rows]
+    return "\n".join(lines) + "\n"
+
+
+def text(grid: Grid, width: int = 100) -> str:
+    """The figures of the table, without intervals, in `width` columns; * best, ~ not told apart."""
+    marks = {"best": "*", "tie": "~"}
+    heads = [column.title for column in grid.columns]
+    body = [[row.name, *[cell.text + marks.get(cell.mark, " ") for cell in row.cells]]
+            for row in grid.rows]  # fmt: skip
+    # Wide enough for the longest word of the head, which breaks over lines.
+    columns = list(zip(*body, strict=True))
+    sizes = [
+        max(*(len(value) for value in values), *(len(word) for word in f"{head} ".split(" ")))
+        for head, values in zip(heads[1:], columns[1:], strict=True)
+    ]
+    name = max(8, min(max(map(len, columns[0])), width - sum(sizes) - 2 * len(sizes)))
+    return "\n".join(_aligned(heads, body, name, sizes))
+
+
+def _aligned(
+    heads: Sequence[str], body: Sequence[Sequence[str]], name: int, sizes: Sequence[int]
+) -> list[str]:
+    split = [head.split(" ") for head in heads]
+    depth = max(map(len, split))
+    head = [[(["", "", *words][-depth:] if len(words) < depth else words)[level] for words in split]
+            for level in range(depth)]  # fmt: skip
+    lines = []
+    for first, *rest in [*head, *body]:
+        short = first if len(first) <= name else first[: name - 1] + "…"
+        cells = [value.rjust(size) for value, size in zip(rest, sizes, strict=True)]
+        lines.append("  ".join([short.ljust(name), *cells]).rstrip())
+    return lines
+
+
+def span(text: Callable[[float], str], low: float, high: float) -> str:
+    """An interval; a dash between its ends unless one of them is negative."""
+    return f"{text(low)} to {text(high)}" if min(low, high) < 0 else f"{text(low)}–{text(high)}"
+
+
+def number(value: float) -> str:
+    """A count with thin spaces between thousands."""
+    return DASH if np.isnan(value) else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def seconds(value: float) -> str:
+    """A time with three digits at most."""
+    if np.isnan(value):
+        return DASH
+    return (
+        f"{1000 * value:.0f} ms"
+        if value < 1
+        else f"{value:.3g} s"
+        if value < 100
+        else f"{value:.0f} s"
+    )
+
+
+def size(value: float) -> str:
+    """Bytes in the unit that fits."""
+    if np.isnan(value):
+        return DASH
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"
+
+
+def _metric_column(metric: Metric) -> Column:
+    return Column(f"{metric.title} {metric.arrow}", metric.unit, metric.meaning)
+
+
+def _signed(metric: Metric, value: float) -> str:
+    return f"+{metric.text(value)}" if value > 0 else metric.text(value)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _inline(cell: Cell) -> str:
+    marked = {"best": f"**{cell.text}**", "apart": f"**{cell.text}**", "tie": f"≈ {cell.text}"}
+    rest = [*cell.lines, *([cell.warning] if cell.warning else [])]
+    after = f" ({'; '.join(rest)})" if rest else ""
+    return _plain(marked.get(cell.mark, cell.text) + after)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows literally inside a table."""
+    for special in "\\|<>[]`_":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.split())
