@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from adaptts.features.store import LAYOUTS
 
-MOST_FRAMES = int(np.iinfo(LAYOUTS["durations"].dtype).max)
+MOST_FRAMES = int(np.iinfo(np.dtype(LAYOUTS["durations"].dtype)).max)
 
 
 def from_times(
