@@ -3,9 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptts.features.store import LAYOUTS
-
-MOST_FRAMES = int(np.iinfo(np.dtype(LAYOUTS["durations"].dtype)).max)
+MOST_FRAMES = int(np.iinfo(np.int16).max)  # the type of stored durations
 
 
 def from_times(

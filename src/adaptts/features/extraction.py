@@ -36,10 +36,14 @@ def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> 
         for utterance in recordings.table["utterance"]
     ]
     index = _index(recordings, phones, params)
+    # Before the long work begins.
+    for utterance, count, frames in zip(
+        index["utterance"], index["phones"], index["frames"], strict=True
+    ):
+        durations.check_frames(utterance, count, frames)
     shapes = store.shapes(params, index)
     store.create_arrays(folder, shapes)
     with Workers(workers) as pool:
-        # Known times first: what is wrong with them shows before the long work begins.
         exact = _exact_durations(recordings, index, params)
         _analyse(Analysis(corpus, folder, rate, params, shapes), index, pool)
         lengths = exact or _aligned_durations(folder, index, phones, params, pool, len(inventory))
