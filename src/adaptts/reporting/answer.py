@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isnan
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.reporting.comparison import Axis, Comparison
@@ -30,7 +31,9 @@ def answer(results: Results, comparison: Comparison) -> Answer:
         _leaders(comparison, "shots"),
         _power(results, comparison),
     ]
-    return Answer(_verdict(comparison), [sentence for sentence in details if sentence])
+    absent = [arm for arm in results.experiment.arms if arm not in comparison.arms]
+    without = f" There are no results of {listed(absent)}." if absent else ""
+    return Answer(_verdict(comparison) + without, [sentence for sentence in details if sentence])
 
 
 def counted(number: int, noun: str) -> str:
@@ -45,32 +48,34 @@ def listed(names: Sequence[str], word: str = "and") -> str:
 
 
 def _verdict(comparison: Comparison) -> str:
-    place = (f"With {counted(comparison.headline.shots, 'utterance')} and "
-             f"{counted(comparison.headline.steps, 'adaptation step')}")  # fmt: skip
+    place = (
+        f"With {counted(comparison.headline.shots, 'utterance')} and "
+        f"{counted(comparison.headline.steps, 'adaptation step')}"
+    )
     best = comparison.best.get(PRIMARY.name)
     if best is None:
         return f"{place}, nothing was measured, so there is no answer."
-    if len(comparison.arms) == 1:
-        return f"{place}, {best} reaches {_with_interval(comparison, best, PRIMARY)}; it is alone."
-    tied = [arm for arm in comparison.arms if arm in comparison.tied[PRIMARY.name]]
     reached = f"a mel distortion of {_with_interval(comparison, best, PRIMARY)}"
-    if not tied:
-        return f"{place}, {best} speaks best, with {reached}: lower than every other arm."
-    others = [arm for arm in comparison.arms if arm != best]
-    if len(tied) == len(others):
-        return (f"{place}, it is a tie: {best} has {reached}, and no other arm can be told apart "
-                "from it.")  # fmt: skip
+    others = [arm for arm in comparison.arms
+              if arm != best and not isnan(comparison.value(arm, PRIMARY.name))]  # fmt: skip
+    tied = [arm for arm in others if arm in comparison.tied[PRIMARY.name]]
     rest = [arm for arm in others if arm not in tied]
-    return (f"{place}, it is a tie between {listed([best, *tied])}: {best} has the lowest value, "
-            f"{reached}, but the difference may be nothing. They are better than "
-            f"{listed(rest)}.")  # fmt: skip
+    if not others:
+        return f"{place}, {best} reaches {reached}; there is no other arm to compare it with."
+    if not tied:
+        return f"{place}, {best} speaks best: {reached}, less than every other arm."
+    if not rest:
+        return f"{place}, it is a tie: {best} has {reached}, but no arm is told apart from it."
+    return (
+        f"{place}, it is a tie between {listed([best, *tied])}. {best} has the lowest mean, "
+        f"{reached}, but may differ from the others by chance; it is better than {listed(rest)}."
+    )
 
 
 def _with_interval(comparison: Comparison, arm: str, metric: Metric) -> str:
     low, high = comparison.interval(arm, metric.name)
-    value = metric.text(comparison.value(arm, metric.name))
-    bounds = "" if low != low else f" ({metric.text(low)} to {metric.text(high)})"
-    return f"{value} {metric.unit}".rstrip() + bounds
+    bounds = "" if isnan(low) else f" ({metric.text(low)} to {metric.text(high)})"
+    return metric.with_unit(comparison.value(arm, metric.name)) + bounds
 
 
 def _gain(results: Results, comparison: Comparison) -> str:
@@ -78,8 +83,9 @@ def _gain(results: Results, comparison: Comparison) -> str:
     if not floors or PRIMARY.name not in comparison.best:
         return ""
     value = comparison.value(floors[0], PRIMARY.name)
-    return (f"Without any adaptation ({floors[0]}, the floor) it is {PRIMARY.text(value)} "
-            f"{PRIMARY.unit}.") if value == value else ""  # fmt: skip
+    if isnan(value):
+        return ""
+    return f"Without any adaptation ({floors[0]}, the floor) it is {PRIMARY.with_unit(value)}."
 
 
 def _heard(comparison: Comparison, metric: Metric) -> str:
@@ -89,10 +95,10 @@ def _heard(comparison: Comparison, metric: Metric) -> str:
         return ""
     tied = [arm for arm in comparison.arms if arm in comparison.tied[metric.name]]
     natural = comparison.value(NATURAL, metric.name)
-    beside = "" if natural != natural else f"; recordings: {metric.text(natural)} {metric.unit}"
+    beside = "" if isnan(natural) else f"; recordings: {metric.with_unit(natural)}"
     told = f"not told apart from {listed(tied, 'or')}" if tied else "better than every other arm"
     return (f"{metric.title}: {best} {_with_interval(comparison, best, metric)}, "
-            f"{told}{beside.rstrip()}.")  # fmt: skip
+            f"{told}{beside}.")  # fmt: skip
 
 
 def _leaders(comparison: Comparison, axis: Axis) -> str:
@@ -123,6 +129,8 @@ def _power(results: Results, comparison: Comparison) -> str:
     adjusted = min(1.0, least * len(own))
     if adjusted <= alpha:
         return ""
-    return (f"With {counted(speakers, 'test speaker')} the permutation test cannot give a p-value "
-            f"below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
-            f"{counted(len(own), 'comparison')}: here only the intervals can tell arms apart.")  # fmt: skip
+    return (
+        f"With {counted(speakers, 'test speaker')} the permutation test cannot give a p-value "
+        f"below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
+        f"{counted(len(own), 'comparison')}: here only the intervals can tell arms apart."
+    )

@@ -23,7 +23,7 @@ PALETTES = {
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
 Specification = dict[str, Any]
-Chart = alt.Chart | alt.LayerChart
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Axis = Literal["steps", "shots"]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -53,6 +53,8 @@ def theme(mode: str) -> dict[str, Any]:
         "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "symbolSize": 70},
         "title": {"color": ink, "anchor": "start", "fontSize": 13, "fontWeight": "normal"},
         "rule": {"color": muted},
+        "tick": {"color": muted},
+        "line": {"color": muted},
         "text": {"color": muted, "fontSize": 11},
     }  # fmt: skip
 
@@ -64,7 +66,7 @@ def curve(
     arms: Sequence[str],
     constant_arms: Sequence[str],
     references: pd.DataFrame,
-) -> alt.LayerChart:
+) -> Chart:
     """A metric against steps or shots, with a line and a band of its interval for each arm.
 
     summary: columns arm, `axis`, value, low, high; a row per point. Constant arms hold one value at
@@ -99,7 +101,7 @@ def speakers(
     metric: Metric,
     arms: Sequence[str],
     references: pd.DataFrame,
-) -> alt.LayerChart:
+) -> Chart:
     """A metric for every speaker and arm, as dots.
 
     table and references: columns arm, speaker, value; references are drawn as ticks.
@@ -113,14 +115,14 @@ def speakers(
     dots = _switchable(alt.Chart(table)).mark_point(filled=True, size=60, opacity=1)
     ticks = alt.Chart(references).mark_tick(thickness=2, size=9)
     layers = [
-        ticks.encode(**place, tooltip=tip),
+        *([] if references.empty else [ticks.encode(**place, tooltip=tip)]),
         dots.encode(**place, tooltip=tip, color=_colour(arms), shape=_shape(arms)),
     ]
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
     return alt.layer(*layers).properties(height=height)
 
 
-def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> alt.Chart:
+def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     """A loss along training, a line per run.
 
     table: columns arm, seed, utterance_gradients and `loss`. Without `arms`, the runs are drawn
@@ -134,9 +136,8 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> alt.Chart:
         y=alt.Y("value:Q", title=f"{loss}, on training batches", scale=alt.Scale(zero=False)),
         detail="seed:N",
         tooltip=tip,
-        **({"color": _colour(arms)} if arms else {}),
     )
-    return chart.properties(height=240)
+    return (chart.encode(color=_colour(arms)) if arms else chart).properties(height=240)
 
 
 def specify(chart: Chart) -> Specification:

@@ -33,6 +33,11 @@ class Metric:
         """A value as it is printed; a dash where it is missing."""
         return "–" if value != value else f"{value:.{self.digits}f}".replace("-", "−")
 
+    def with_unit(self, value: float) -> str:
+        """A value and its unit, as they stand in a sentence."""
+        space = "" if self.unit in ("", "%") else "\u00a0"
+        return f"{self.text(value)}{space}{self.unit}"
+
 
 METRICS = (
     Metric(

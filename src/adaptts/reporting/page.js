@@ -123,8 +123,9 @@
       const head = element("tr", {}, element("th", { scope: "col", textContent: "Arm" }));
       for (const sentence of speaker.sentences) head.append(element("th", { scope: "col", textContent: sentence, dir: "auto" }));
       const body = rows.map((row) => {
-        const line = element("tr", {}, element("th", { scope: "row", textContent: row.name }));
-        const clips = row.clips[speakerSelect.value][row.constant ? 0 : pointSelect.value];
+        const symbol = chips.find((chip) => chip.dataset.arm === row.name)?.firstElementChild.cloneNode(true);
+        const line = element("tr", {}, element("th", { scope: "row" }, ...(symbol ? [symbol] : []), row.name));
+        const clips = row.clips[speakerSelect.value][pointSelect.value];
         clips.forEach((url, index) => line.append(element("td", {}, url ? button(row, speaker.sentences[index], url) : "–")));
         return line;
       });

@@ -184,11 +184,11 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "steps_title": f"Against steps, with {counted(point.shots, 'shot')}",
         "shots_title": f"Against shots, after {counted(point.steps, 'step')}",
         "headline_caption": (
-            f"Bold is best; ≈ marks arms whose paired difference from the best has an interval that "
-            f"holds 0. Small: {report.confidence:.0%} intervals over {counted(speakers, 'speaker')} "
-            f"(hierarchical bootstrap of speakers, sentences and seeds, {report.bootstrap_samples} "
-            f"samples, widened for few speakers). Error rates are of all words or characters "
-            f"together.{retake}"
+            f"Bold is best; ≈ marks arms that are not told apart from the best: the interval of "
+            f"their paired difference holds 0. Small: {report.confidence:.0%} intervals over "
+            f"{counted(speakers, 'speaker')} (hierarchical bootstrap of speakers, sentences and "
+            f"seeds, {report.bootstrap_samples} samples, widened for few speakers). Error rates "
+            f"are of all words or characters together.{retake}"
         ),
         "differences_caption": (
             f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "

@@ -57,6 +57,15 @@ class Report:
             for arm, table in both.groupby("arm", sort=False)
         }
 
+    def flat_metrics(self) -> dict[str, float]:
+        """The same as one level, arm/metric, without what is missing."""
+        return {
+            f"{arm}/{metric}": value
+            for arm, values in self.metrics().items()
+            for metric, value in values.items()
+            if value is not None
+        }
+
     def headline(self) -> str:
         """The headline table for the terminal, 100 columns at most."""
         return tables.text(tables.headline(self.results, self.comparison))

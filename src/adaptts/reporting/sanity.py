@@ -115,7 +115,7 @@ def _floor(results: Results, comparison: Comparison, metric: Metric) -> list[Che
     values = {arm: comparison.value(arm, metric.name) for arm in [floors[0], *(worse or adapted)]}
     return [
         _check(f"{metric.title}: every adapted arm is better than {floors[0]}, the floor",
-               not worse, _listed(values, metric.text) + f" {metric.unit}".rstrip() + ".")
+               not worse, _listed(values, metric.with_unit) + ".")
     ]  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def _ordered(comparison: Comparison, metric: Metric, better: str, worse: str, na
     low, high = comparison.interval(worse, metric.name)
     short = not _no_worse(metric, values[better], values[worse])
     within = low <= values[better] <= high
-    text = f"{_listed(values, metric.text)} {metric.unit}".rstrip()
+    text = _listed(values, metric.with_unit)
     bounds = f", within the interval {metric.text(low)} to {metric.text(high)}" if short else ""
     return _check(name, not short or within, text + (bounds if within else "") + ".")
 
@@ -159,7 +159,7 @@ def _seeds(results: Results, comparison: Comparison) -> Check:
     point = results.experiment.evaluation.headline
     table = results.at(point.shots, point.steps)
     table = table[table["metric"] == PRIMARY.name]
-    means = table.groupby(["arm", "seed"])["value"].mean().unstack()
+    means = table.pivot_table("value", "arm", "seed")
     floors = results.arms_of("average")
     if means.shape[1] < 2:
         return Check(name, "skipped", "There is one seed only: nothing tells how seeds differ.")

@@ -1,4 +1,4 @@
-"""The report's tables: one description of each, written as HTML (by the page), Markdown and text."""
+"""The report's tables: one description of each, to be written as HTML, Markdown and text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ from adaptts.reporting.sanity import Check
 # outcome.
 Mark = Literal["", "best", "tie", "apart", "pass", "flag", "skipped"]
 DASH = "–"
+TRIAL = ["arm", "rule", "step_size"]
+RULES = {"adam": "Adam", "sgd": "SGD", "preconditioned_sgd": "precond. SGD"}
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def cost(costs: pd.DataFrame) -> Grid:
     columns = [
         Column("Arm"),
         Column("Own training", "utterance-gradients", "passes of an utterance, counted in work"),
-        Column("Trunk", "utterance-gradients", "trained once per seed, for all arms"),
+        Column(
+            "Trunk", "utterance-gradients", "and wall time; trained once per seed, for all arms"
+        ),
         Column("Time", "wall, CPU", "of the own training, mean over seeds"),
         Column("Memory", "peak, training"),
         Column("Adaptation", "per step"),
@@ -155,7 +159,9 @@ def cost(costs: pd.DataFrame) -> Grid:
             row["arm"],
             [
                 Cell(number(row["utterance_gradients"])),
-                Cell(number(row["trunk_utterance_gradients"])),
+                Cell(
+                    number(row["trunk_utterance_gradients"]), [seconds(row["trunk_wall_seconds"])]
+                ),
                 Cell(seconds(row["wall_seconds"]), [f"{seconds(row['cpu_seconds'])} CPU"]),
                 Cell(size(row["peak_memory_bytes"])),
                 Cell(seconds(row["adaptation_seconds_per_step"])),
@@ -172,9 +178,9 @@ def cost(costs: pd.DataFrame) -> Grid:
 def tuning(results: Results) -> Grid:
     """Every trial of every arm: mel distortion on the validation speakers, the chosen one best."""
     trials = results.trials
-    tried = trials[["rule", "step_size"]].drop_duplicates()
-    pairs = list(tried.itertuples(index=False, name=None))
-    by_arm = trials.set_index(["arm", "rule", "step_size"])
+    tried = trials[TRIAL[1:]].drop_duplicates()
+    pairs = [(str(rule), float(size)) for rule, size in tried.itertuples(index=False)]
+    by_arm = trials.drop_duplicates(TRIAL).set_index(TRIAL)
     metric = BY_NAME["mel_distortion"]
 
     def cell(arm: str, pair: tuple[str, float]) -> Cell:
@@ -184,10 +190,9 @@ def tuning(results: Results) -> Grid:
         text = metric.text(found["distortion"]) if np.isfinite(found["distortion"]) else "diverged"
         return Cell(text, mark="best" if found["chosen"] else "")
 
-    titles = {"preconditioned_sgd": "precond. SGD", "adam": "Adam", "sgd": "SGD"}
     return Grid(
         "Tuning: mel distortion (dB) on the validation speakers in each trial; bold is chosen",
-        [Column("Arm"), *[Column(titles.get(rule, rule), f"{size:g}") for rule, size in pairs]],
+        [Column("Arm"), *[Column(RULES.get(rule, rule), f"{size:g}") for rule, size in pairs]],
         [
             Group(
                 "",
@@ -230,32 +235,23 @@ def markdown(grid: Grid) -> str:
 def text(grid: Grid, width: int = 100) -> str:
     """The figures of the table, without intervals, in `width` columns; * best, ~ not told apart."""
     marks = {"best": "*", "tie": "~"}
-    heads = [column.title for column in grid.columns]
-    body = [[row.name, *[cell.text + marks.get(cell.mark, " ") for cell in row.cells]]
-            for row in grid.rows]  # fmt: skip
-    # Wide enough for the longest word of the head, which breaks over lines.
-    columns = list(zip(*body, strict=True))
-    sizes = [
-        max(*(len(value) for value in values), *(len(word) for word in f"{head} ".split(" ")))
-        for head, values in zip(heads[1:], columns[1:], strict=True)
+    body = [
+        [row.name, *[cell.text + marks.get(cell.mark, " ") for cell in row.cells]]
+        for row in grid.rows
     ]
-    name = max(8, min(max(map(len, columns[0])), width - sum(sizes) - 2 * len(sizes)))
-    return "\n".join(_aligned(heads, body, name, sizes))
-
-
-def _aligned(
-    heads: Sequence[str], body: Sequence[Sequence[str]], name: int, sizes: Sequence[int]
-) -> list[str]:
-    split = [head.split(" ") for head in heads]
-    depth = max(map(len, split))
-    head = [[(["", "", *words][-depth:] if len(words) < depth else words)[level] for words in split]
-            for level in range(depth)]  # fmt: skip
+    # Heads break at every space, and stand at the foot of their lines.
+    words = [column.title.split() for column in grid.columns]
+    depth = max(map(len, words))
+    heads = [[""] * (depth - len(each)) + each for each in words]
+    columns = [[*head, *cells] for head, cells in zip(heads, zip(*body, strict=True), strict=True)]
+    name, *sizes = (max(map(len, column)) for column in columns)
+    name = max(8, min(name, width - sum(sizes) - len(sizes)))
     lines = []
-    for first, *rest in [*head, *body]:
+    for first, *rest in zip(*columns, strict=True):
         short = first if len(first) <= name else first[: name - 1] + "…"
         cells = [value.rjust(size) for value, size in zip(rest, sizes, strict=True)]
-        lines.append("  ".join([short.ljust(name), *cells]).rstrip())
-    return lines
+        lines.append(" ".join([short.ljust(name), *cells]).rstrip())
+    return "\n".join(lines)
 
 
 def span(text: Callable[[float], str], low: float, high: float) -> str:
@@ -293,7 +289,7 @@ def size(value: float) -> str:
 
 
 def _metric_column(metric: Metric) -> Column:
-    return Column(f"{metric.title} {metric.arrow}", metric.unit, metric.meaning)
+    return Column(f"{metric.title}\u00a0{metric.arrow}", metric.unit, metric.meaning)
 
 
 def _signed(metric: Metric, value: float) -> str:
