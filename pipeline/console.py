@@ -14,7 +14,6 @@ NOISE = re.compile(
 )
 SILENT = {
     LogEvent.WORKFLOW_STARTED,
-    LogEvent.RUN_INFO,
     LogEvent.RESOURCES_INFO,
     LogEvent.SHELLCMD,
     LogEvent.JOB_STARTED,
@@ -28,6 +27,7 @@ class Console(logging.Handler):
         super().__init__()
         self.start = "would run" if dry_run else "start"
         self.finished = ""
+        self.targets = 0  # jobs that only ask for others: the rule `all`
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.describe(record)
@@ -42,11 +42,17 @@ class Console(logging.Handler):
             case LogEvent.JOB_INFO:
                 reason = fields["rule_msg"]
                 return f"{now} {self.start} {reason}" if reason else None
+            case LogEvent.RUN_INFO:
+                self.targets = fields["stats"].get("all", 0)
+                return None
             case LogEvent.JOB_FINISHED:  # PROGRESS follows at once
                 self.finished = record.getMessage().partition("Rule: ")[2].rstrip(")")
                 return None
             case LogEvent.PROGRESS:
-                return f"{now} done {self.finished} ({fields['done']} of {fields['total']})"
+                if self.finished == "all":
+                    return None
+                total = fields["total"] - self.targets
+                return f"{now} done {self.finished} ({fields['done']} of {total})"
             case LogEvent.JOB_ERROR:
                 return f"{now} FAILED {fields['rule_name']}; its own message stands above"
             case event if event in SILENT:

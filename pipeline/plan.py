@@ -16,7 +16,7 @@ from dvc.stage import PipelineStage
 from adaptts import params
 from adaptts.strategies import read_strategy
 
-NAMED = 4  # items of a stage's matrix that the summary names; more are counted
+NAMED = 4  # items of a stage's matrix, or reasons of a stage, that are named; more are counted
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def make_plan() -> Plan:
     except DvcException as error:
         raise ValueError(str(error)) from error
     reasons = {
-        stage.addressing: ", ".join(_explain(stage, changed[stage.addressing]))
+        stage.addressing: _list(_explain(stage, changed[stage.addressing]))
         for stage in graph
         if stage.addressing in changed
     }
@@ -99,7 +99,14 @@ def _explain_params(dependency: ParamsDependency) -> Iterator[str]:
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key, "none"), now.get(key, "none")
         if old != new:
-            yield f"{key} {old} → {new}"
+            yield f"{key} {old!s:.40} → {new!s:.40}"
+
+
+def _list(reasons: Iterable[str]) -> str:
+    """Parameters first, for they say most."""
+    found = sorted(reasons, key=lambda reason: "→" not in reason)
+    more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    return ", ".join(found[:NAMED] + more)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

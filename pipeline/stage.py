@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from adaptts import params
 
@@ -115,11 +116,34 @@ def run(main: Callable[[Stage], None], items: Sequence[str] = ()) -> None:
     for item in items:
         parser.add_argument(f"--{item}", required=True)
     arguments = vars(parser.parse_args())
+    address = "@".join([name, "-".join(arguments.values())] if arguments else [name])
     try:
         stage = Stage(name, arguments, params.read(Path("params.yaml")))
-        main(stage)
+        with alone(address):
+            main(stage)
+    except KeyboardInterrupt:
+        sys.exit(f"{address}: interrupted")
     except (ValueError, OSError) as error:
         if os.environ.get("ADAPTTS_TRACEBACK"):
             raise
-        address = "@".join([name, "-".join(arguments.values())] if arguments else [name])
         sys.exit(f"{address}: {error}")
+
+
+@contextlib.contextmanager
+def alone(address: str) -> Iterator[None]:
+    """Run the block while no other process runs this stage: a killed runner may leave one behind.
+
+    Both would write the same partial outputs and checkpoints.
+    """
+    path = Path("scratch") / f"{address}.lock"
+    path.parent.mkdir(exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{address} waits for another process that runs it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
