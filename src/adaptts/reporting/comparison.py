@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from adaptts.evaluation import statistics
-from adaptts.evaluation.speaker import equal_error_rate
 from adaptts.evaluation.statistics import Array
+from adaptts.evaluation.verification import equal_error_rate
 from adaptts.params import PointParams, ReportParams
 from adaptts.reporting.metrics import BY_NAME, METRICS, Metric
 from adaptts.reporting.results import REFERENCES, Results
