@@ -5,20 +5,51 @@ import pytest
 from fabricated import make_experiment, write_tree
 
 from adaptts.params import Experiment
+from adaptts.reporting.page import Provenance
+from adaptts.reporting.report import Report
+from adaptts.reporting.results import Results, load
+
+PROVENANCE = Provenance(
+    params_text='name: "fabricated"  # </script> & <b>\n',
+    software=[("Python", "3.11"), ("adaptts' commit", "0123abc")],
+    data=[("data/corpus", "d41d8cd98f00b204e9800998ecf8427e.dir")],
+)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def experiment() -> Experiment:
     return make_experiment()
 
 
-@pytest.fixture
-def tree(tmp_path: Path, experiment: Experiment) -> Path:
-    """A whole tree of the fixture's experiment."""
-    return write_tree(tmp_path / "tree", experiment)
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory, experiment: Experiment) -> Path:
+    """A whole tree; tests only read it."""
+    return write_tree(tmp_path_factory.mktemp("tree"), experiment)
+
+
+@pytest.fixture(scope="session")
+def results(tree: Path, experiment: Experiment) -> Results:
+    return load(tree, experiment)
+
+
+@pytest.fixture(scope="session")
+def report(results: Results) -> Report:
+    return Report.make(results)
+
+
+@pytest.fixture(scope="session")
+def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the whole report."""
+    folder = tmp_path_factory.mktemp("reports")
+    report.write(folder, PROVENANCE)
+    return folder
 
 
 @pytest.fixture
 def make_tree(tmp_path: Path) -> Callable[[Experiment], Path]:
-    """Writes a tree for another experiment."""
-    return lambda experiment: write_tree(tmp_path / "other", experiment)
+    """Writes a tree that a test may break."""
+
+    def make(experiment: Experiment) -> Path:
+        return write_tree(tmp_path / "broken", experiment)
+
+    return make

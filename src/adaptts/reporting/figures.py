@@ -45,7 +45,7 @@ def theme(mode: str) -> dict[str, Any]:
             "labelFontSize": 12,
             "titleFontSize": 12,
             "titleFontWeight": "normal",
-            "labelLimit": 160,
+            "labelLimit": 110,
         },
         "axisX": {"grid": False},
         "axisY": {"domain": False, "ticks": False, "titleAngle": 0, "titleAlign": "left",
@@ -93,7 +93,8 @@ def curve(
         .mark_point(filled=True, size=55, opacity=1)
         .encode(y=value, shape=_shape(arms), tooltip=tip)
     )
-    return alt.layer(band, line, points, *_rules(references, value)).properties(height=300)
+    chart = alt.layer(band, line, points, *_rules(references, value))
+    return chart.properties(height=300, description=f"{metric.title} of each arm against {axis}")
 
 
 def speakers(
@@ -119,7 +120,8 @@ def speakers(
         dots.encode(**place, tooltip=tip, color=_colour(arms), shape=_shape(arms)),
     ]
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
-    return alt.layer(*layers).properties(height=height)
+    text = f"{metric.title} of each arm for each speaker"
+    return alt.layer(*layers).properties(height=height, description=text)
 
 
 def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
@@ -137,7 +139,8 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
         detail="seed:N",
         tooltip=tip,
     )
-    return (chart.encode(color=_colour(arms)) if arms else chart).properties(height=240)
+    chart = chart.properties(height=240, description=f"{loss} of each run along training")
+    return chart.encode(color=_colour(arms)) if arms else chart
 
 
 def specify(chart: Chart) -> Specification:

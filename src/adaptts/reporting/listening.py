@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from adaptts.reporting.answer import counted
 from adaptts.reporting.results import CLIPS, REFERENCES, Results
 
 
@@ -48,7 +49,7 @@ def shelve(results: Results) -> Shelf | None:
     return Shelf(
         [{"name": name, "sentences": [results.texts.get(u, u) for u in sentences[name]]}
          for name in names],
-        [f"{point.shots} shots, {point.steps} steps" for point in points],
+        [f"{counted(point.shots, 'shot')}, {counted(point.steps, 'step')}" for point in points],
         [row(arm) for arm in [*REFERENCES, *results.experiment.arms] if arm in heard],
     )  # fmt: skip
 

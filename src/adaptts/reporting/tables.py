@@ -80,7 +80,7 @@ class _Standings:
             return Cell(DASH)
         found = self.table.loc[(arm, metric.name)]
         lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
-        missing = f"{found['missing']} missing" if found["missing"] else ""
+        missing = f"{found['missing']:.0f} missing" if found["missing"] else ""
         return Cell(metric.text(found["value"]), lines, self.mark(arm, metric.name), missing)
 
     def mark(self, arm: str, metric: str) -> Mark:
@@ -301,14 +301,15 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _inline(cell: Cell) -> str:
-    marked = {"best": f"**{cell.text}**", "apart": f"**{cell.text}**", "tie": f"≈ {cell.text}"}
+    text = _plain(cell.text)
+    marked = {"best": f"**{text}**", "apart": f"**{text}**", "tie": f"≈ {text}"}
     rest = [*cell.lines, *([cell.warning] if cell.warning else [])]
-    after = f" ({'; '.join(rest)})" if rest else ""
-    return _plain(marked.get(cell.mark, cell.text) + after)
+    after = f" ({_plain('; '.join(rest))})" if rest else ""
+    return marked.get(cell.mark, text) + after
 
 
 def _plain(text: str) -> str:
     """Text that Markdown shows literally inside a table."""
-    for special in "\\|<>[]`_":
+    for special in "\\|<>[]`_*":
         text = text.replace(special, f"\\{special}")
     return " ".join(text.split())

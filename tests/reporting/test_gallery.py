@@ -1,0 +1,118 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fabricated import EFFECTS
+
+from adaptts.reporting import figures
+from adaptts.reporting.gallery import TRAINING_POINTS, Gallery, draw, losses
+from adaptts.reporting.report import Report
+
+
+@pytest.fixture(scope="module")
+def charts(report: Report) -> Gallery:
+    return draw(report.results, report.comparison)
+
+
+def parts(specification: Any, key: str) -> list[Any]:
+    """Everything that stands under `key`, however deep."""
+    if isinstance(specification, list):
+        return [found for each in specification for found in parts(each, key)]
+    if isinstance(specification, dict):
+        own = [specification[key]] if key in specification else []
+        return own + [found for each in specification.values() for found in parts(each, key)]
+    return []
+
+
+def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for rows in specification["datasets"].values() for row in rows]
+
+
+def test_every_metric_has_its_charts(charts: Gallery) -> None:
+    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training"}
+    assert "mcd" in charts["steps"]
+    assert "eer" not in charts["speakers"]  # one figure for all speakers
+    assert list(charts["training"]) == ["loss", "mel"]
+
+
+def test_an_arm_has_the_same_colour_and_symbol_in_every_chart(charts: Gallery) -> None:
+    for place in ("steps", "shots", "speakers", "training"):
+        for chart in charts[place].values():
+            encodings = parts(chart, "color") + parts(chart, "shape")
+            domains = [each["scale"]["domain"] for each in encodings if "scale" in each]
+            assert domains
+            assert all(domain == list(EFFECTS) for domain in domains)
+
+
+def test_themes_agree_on_the_number_of_colours() -> None:
+    assert len(figures.PALETTES["light"]) == len(figures.PALETTES["dark"])
+    assert np.gcd(len(figures.PALETTES["light"]), len(figures.SYMBOLS)) == 1
+
+
+def test_charts_on_the_page_have_no_legend_of_their_own(charts: Gallery) -> None:
+    chart = charts["steps"]["mel_distortion"]
+    assert all(parts(chart, "legend"))
+    assert not any(parts(figures.for_page(chart), "legend"))
+
+
+def test_arms_can_be_hidden_in_every_chart(charts: Gallery) -> None:
+    for place in ("steps", "shots", "speakers", "training"):
+        for chart in charts[place].values():
+            assert "hidden" in [param["name"] for param in chart["params"]]
+
+
+def test_constant_arms_are_told_apart_from_moving_ones(charts: Gallery) -> None:
+    rows = [row for row in values(charts["steps"]["mel_distortion"]) if "constant" in row]
+    constant = {row["arm"] for row in rows if row["constant"]}
+    assert constant == {"average", "prototype"}
+    assert {row["steps"] for row in rows if row["arm"] == "average"} == {0, 2, 10}
+
+
+def test_a_metric_at_one_point_has_no_curve(report: Report) -> None:
+    points = report.comparison.points
+    elsewhere = (points["metric"] == "mcd") & (points["shots"] != 5)
+    charts = draw(report.results, replace(report.comparison, points=points[~elsewhere]))
+    assert "mcd" in charts["steps"]
+    assert "mcd" not in charts["shots"]
+
+
+def test_long_training_curves_are_thinned_to_their_means(report: Report) -> None:
+    steps = np.arange(1, 1501)
+    run = pd.DataFrame({"step": steps, "utterance_gradients": 8.0 * steps, "loss": 1.0,
+                        "arm": "maml", "seed": 0})  # fmt: skip
+    results = replace(report.results, training=run)
+    rows = values(draw(results, report.comparison)["training"]["loss"])
+    assert len(rows) == TRAINING_POINTS
+    assert {row["value"] for row in rows} == {1.0}
+    assert rows[0]["utterance_gradients"] == pytest.approx(8 * 5.5)
+
+
+def test_losses_that_were_never_logged_are_left_out(report: Report) -> None:
+    training = report.results.training.assign(phone=np.nan)
+    assert losses(training) == ["loss", "mel"]
+
+
+def test_no_training_curves_is_no_error(report: Report) -> None:
+    results = replace(report.results, training=report.results.training.iloc[:0])
+    charts = draw(results, report.comparison)
+    assert charts["training"] == charts["trunk"] == {}
+
+
+def test_no_references_is_no_error(report: Report) -> None:
+    comparison = report.comparison
+    arms = comparison.speakers["arm"].isin(comparison.arms)
+    bare = replace(
+        comparison,
+        references=comparison.references.iloc[:0],
+        speakers=comparison.speakers[arms],
+    )
+    assert "mel_distortion" in draw(report.results, bare)["speakers"]
+
+
+def test_svg_shows_names_literally(charts: Gallery) -> None:
+    svg = figures.svg(charts["speakers"]["mel_distortion"], 400)
+    assert "&lt;i&gt;&amp;amp;" in svg
+    assert "<i>" not in svg
+    assert "pretrain_finetune" in svg  # in the legend

@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+from conftest import PROVENANCE
+from fabricated import EFFECTS
+
+from adaptts.reporting.report import Report
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_output_is_written(written: Path) -> None:
+    names = set(files(written))
+    assert {"index.html", "metrics.json", "costs.json"} <= names
+    tables = {"headline", "differences", "steps", "shots", "speakers", "cost", "tuning", "sanity"}
+    assert {f"tables/{name}.csv" for name in tables} <= names
+    assert {f"tables/{name}.md" for name in ("headline", "differences", "cost")} <= names
+    assert {f"curves/{arm}.csv" for arm in EFFECTS} <= names
+    assert {"figures/steps-mel_distortion.svg", "figures/training-loss.svg"} <= names
+
+
+def test_the_same_results_give_the_same_bytes(
+    report: Report, written: Path, tmp_path: Path
+) -> None:
+    Report.make(report.results).write(tmp_path, PROVENANCE)
+    assert files(tmp_path) == files(written)
+
+
+def test_metrics_hold_every_arm_and_no_times(report: Report, written: Path) -> None:
+    metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {"natural", "copy_synthesis", *EFFECTS}
+    value = report.comparison.value("maml", "mel_distortion")
+    assert metrics["maml"]["mel_distortion"] == value
+    assert not any("second" in name for values in metrics.values() for name in values)
+    assert report.flat_metrics()["maml/mel_distortion"] == value
+
+
+def test_curves_have_a_column_per_metric(written: Path) -> None:
+    table = pd.read_csv(written / "curves/maml.csv")
+    assert table.columns[:3].tolist() == ["steps", "mel_distortion", "mcd"]
+    assert table["steps"].tolist() == [0, 2, 10]
+    assert table["mcd"].isna().tolist() == [False, True, False]
+
+
+def test_tables_keep_speakers_literally(report: Report, written: Path) -> None:
+    table = pd.read_csv(written / "tables/speakers.csv")
+    assert set(table["speaker"]) == set(report.results.experiment.split.test)
