@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from adaptts.corpora.manifest import normalise_text
+from adaptts.evaluation.distortion import mel_distortion
 from adaptts.evaluation.instruments import Instruments, Prediction, Sound, Vocoder, record
 from adaptts.evaluation.level import scale_to_peak
-from adaptts.evaluation.measure import Measure, Point
+from adaptts.evaluation.measure import Measure, Point, missing, take
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
 
@@ -62,7 +63,7 @@ def measure_retakes(speaker: Speaker, instruments: Instruments, results: Results
     retakes = find_retakes(instruments.store.index, speaker.queries)
     for query, retake in retakes.items():
         point = _point(RETAKE, speaker.name, query)
-        results.add(point, _compare_retake(instruments, retake, query))
+        results.add(point, compare_retake(instruments, retake, query))
     return len(retakes)
 
 
@@ -81,23 +82,21 @@ def find_retakes(index: pd.DataFrame, queries: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _compare_retake(instruments: Instruments, retake: str, query: str) -> list[Measure]:
+def compare_retake(instruments: Instruments, retake: str, query: str) -> list[Measure]:
+    """How far the recording `retake` is from the recording `query`, of sound and of each phone."""
     store = instruments.store
     measures = instruments.compare_reading(instruments.reading(retake), query)
+    if store.phones(retake).tolist() != store.phones(query).tolist():
+        # A speaker pauses here in one reading and there in another.
+        distance = take(
+            ["mel_distortion"], lambda: [mel_distortion(store.mel(retake), store.mel(query))]
+        )
+        reason = f"the phones of {retake} are other ones"
+        return [*measures, *distance, *missing(["pitch_error", "duration_error"], reason)]
     durations = store.durations(retake)
-    said = Prediction(
-        store.mel(retake), durations.astype(np.float64), phone_pitch(store.f0(retake), durations)
-    )
-    same_phones = store.phones(retake).tolist() == store.phones(query).tolist()
-    return [
-        *measures,
-        *(
-            measure
-            for measure in instruments.measure_prediction(said, query)
-            # Aligned phones need not be the same where a pause is optional.
-            if same_phones or measure.metric == "mel_distortion"
-        ),
-    ]
+    pitch_hz = phone_pitch(store.f0(retake), durations)
+    said = Prediction(store.mel(retake), durations.astype(np.float64), pitch_hz)
+    return [*measures, *instruments.measure_prediction(said, query)]
 
 
 def _listen(

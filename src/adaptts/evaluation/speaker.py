@@ -50,8 +50,10 @@ class SpeakerEncoder:
         windows = [self._windows(waveform, sampling_rate) for waveform in waveforms]
         vectors = self._encode([window for each in windows for window in each])
         ends = np.cumsum([len(each) for each in windows], dtype=np.int64)
-        parts = np.split(vectors, ends[:-1])
-        return [mean_embedding(part) if len(part) else None for part in parts]
+        return [
+            mean_embedding(vectors[end - len(each) : end]) if each else None
+            for each, end in zip(windows, ends, strict=True)
+        ]
 
     def _windows(self, waveform: Waveform, sampling_rate: int) -> list[NDArray[np.float32]]:
         """Mel spectrograms [160, 40] of 1.6 s each; none where nothing can be heard."""
