@@ -7,6 +7,8 @@ shows at its top. Pieces that are there but break their contract raise `ResultsE
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +51,13 @@ class Results:
     retake_note: str  # why there are no retakes, or ""
     absent: list[str]  # what was looked for in vain, a sentence each
 
-    @property
+    @cached_property
     def arms(self) -> list[str]:
         """The arms that have measures, in the order of the experiment."""
         there = set(self.measures["arm"])
         return [arm for arm in self.experiment.arms if arm in there]
 
-    @property
+    @cached_property
     def zero_step_arms(self) -> list[str]:
         """The arms that take no gradient steps: constants in every comparison over steps."""
         return [arm for arm in self.arms if (self.of_arm(arm)["steps"] == 0).all()]
