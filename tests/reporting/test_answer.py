@@ -16,7 +16,7 @@ def test_a_winner_is_named_with_value_and_interval(report: Report) -> None:
     verdict = answered(report, report.comparison)
     low, high = report.comparison.interval("pretrain_finetune", "mel_distortion")
     assert verdict == (
-        f"With 5 utterances and 10 adaptation steps, pretrain_finetune speaks best: a mel "
+        f"With 5 utterances and 10 adaptation steps, pretrain_finetune is best: a mel "
         f"distortion of 2.45\u00a0dB ({low:.2f} to {high:.2f}), less than every other arm."
     )
 

@@ -157,3 +157,9 @@ def test_times_have_few_digits(value: float, text: str) -> None:
 )
 def test_sizes_have_a_fitting_unit(value: float, text: str) -> None:
     assert tables.size(value) == text
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign(report: Report) -> None:
+    differences = report.comparison.differences.assign(difference=-1e-4)
+    grid = tables.differences(replace(report.comparison, differences=differences))
+    assert row(grid, "maml")[0].text == "0.00"

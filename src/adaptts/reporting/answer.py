@@ -63,7 +63,7 @@ def _verdict(comparison: Comparison) -> str:
     if not others:
         return f"{place}, {best} reaches {reached}; there is no other arm to compare it with."
     if not tied:
-        return f"{place}, {best} speaks best: {reached}, less than every other arm."
+        return f"{place}, {best} is best: {reached}, less than every other arm."
     if not rest:
         return f"{place}, it is a tie: {best} has {reached}, but no arm is told apart from it."
     return (

@@ -22,6 +22,8 @@ PALETTES = {
 }
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
+WIDE = 8  # a ratio of losses that needs a logarithmic axis
+
 Specification = dict[str, Any]
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Axis = Literal["steps", "shots"]
@@ -46,6 +48,8 @@ def theme(mode: str) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "labelLimit": 110,
+            "labelOverlap": "parity",
+            "labelSeparation": 6,
         },
         "axisX": {"grid": False},
         "axisY": {"domain": False, "ticks": False, "titleAngle": 0, "titleAlign": "left",
@@ -133,9 +137,14 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[loss])
     chart = _switchable(alt.Chart(lines.dropna(subset=["value"])))
     tip = ["arm:N", "seed:N", "utterance_gradients:Q", alt.Tooltip("value:Q", format=".4f")]
+    # Strategies weigh their losses differently; a weighted one may be negative.
+    wide = lines["value"].min() > 0 and lines["value"].max() > WIDE * lines["value"].min()
+    scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
     chart = chart.mark_line(strokeWidth=1.5).encode(
         x=alt.X("utterance_gradients:Q", title="Utterance-gradients", axis=alt.Axis(tickCount=6)),
-        y=alt.Y("value:Q", title=f"{loss}, on training batches", scale=alt.Scale(zero=False)),
+        y=alt.Y(
+            "value:Q", title=f"{loss}, on training batches", scale=scale, axis=alt.Axis(tickCount=4)
+        ),
         detail="seed:N",
         tooltip=tip,
     )

@@ -1,5 +1,6 @@
 """The metrics of the report: how each is named, printed, pooled and read."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -31,7 +32,8 @@ class Metric:
 
     def text(self, value: float) -> str:
         """A value as it is printed; a dash where it is missing."""
-        return "–" if value != value else f"{value:.{self.digits}f}".replace("-", "−")
+        # z: what rounds to nothing has no sign.
+        return "–" if math.isnan(value) else f"{value:z.{self.digits}f}".replace("-", "−")
 
     def with_unit(self, value: float) -> str:
         """A value and its unit, as they stand in a sentence."""

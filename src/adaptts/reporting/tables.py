@@ -293,7 +293,8 @@ def _metric_column(metric: Metric) -> Column:
 
 
 def _signed(metric: Metric, value: float) -> str:
-    return f"+{metric.text(value)}" if value > 0 else metric.text(value)
+    text = metric.text(value)
+    return f"+{text}" if value > 0 and text != metric.text(0) else text
 
 
 def _line(cells: Sequence[str]) -> str:
