@@ -255,3 +255,11 @@ def test_initial_weights_are_a_function_of_the_seed(setting) -> None:
     for name, value in weights(1).items():
         torch.testing.assert_close(value, weights(1)[name], rtol=0, atol=0)
     assert not torch.equal(weights(1)["speakers.weight"], weights(2)["speakers.weight"])
+
+
+def test_learned_weights_have_a_rate_of_their_own(setting) -> None:
+    strategy, learner = learn(setting, "multitask_uncertainty", weighting_rate=0.5)
+    (rate, model), (weighting_rate, weights) = strategy.learning_rates(learner, 0.001)
+    assert (rate, weighting_rate) == (0.001, 0.5)
+    assert [id(p) for p in weights] == [id(learner.extra["weighting"].log_variance)]
+    assert len(model) + 1 == len(list(learner.parameters()))

@@ -16,7 +16,7 @@ from adaptts.models.acoustic import SPEAKER, choose
 from adaptts.objectives import voice_loss
 from adaptts.params import STRICT, Positive, PositiveReal, Rule
 from adaptts.strategies.learner import Learner, Setting
-from adaptts.strategies.strategy import Strategy
+from adaptts.strategies.strategy import Rates, Strategy
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -39,13 +39,15 @@ class Maml(Strategy):
 
     def __init__(self, params: MamlParams, setting: Setting, preconditioner: Parameters) -> None:
         super().__init__(params, setting, preconditioner)
-        self.learning_rate = params.outer_rate
         self.rule = make_rule(params.inner_rule, params.inner_rate, preconditioner)
 
     def extend(self, learner: Learner) -> None:
         """The initial speaker vector is learned with the other initial weights."""
         speaker = learner.average_speaker().detach().clone()
         learner.extra["initial"] = nn.ParameterDict({SPEAKER: nn.Parameter(speaker)})
+
+    def learning_rates(self, learner: Learner, rate: float) -> Rates:
+        return [(self.params.outer_rate, list(learner.parameters()))]
 
     def accumulate_gradients(
         self, learner: Learner, sampler: Sampler, step: int, utterances: int

@@ -16,9 +16,10 @@ from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
 from adaptts.models.acoustic import Prediction
 from adaptts.objectives import UncertaintyWeighting, acoustic_losses, masked_mean, weighted_sum
-from adaptts.params import STRICT, Weight
+from adaptts.params import STRICT, PositiveReal, Weight
 from adaptts.strategies.learner import Learner, Setting
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
+from adaptts.strategies.strategy import Rates
 
 
 class PhoneHead(nn.Module):
@@ -59,6 +60,8 @@ class MultitaskParams:
     auxiliary: Annotated[
         dict[Literal["phone", "speaker"], Annotated[Weight, Field(gt=0)]], Field(min_length=1)
     ]
+    # Of the learned weights alone, of which there are few: at the model's rate they hardly move.
+    weighting_rate: PositiveReal = 0.02
 
 
 class Multitask(PretrainFinetune):
@@ -75,6 +78,13 @@ class Multitask(PretrainFinetune):
             learner.extra[name] = HEADS[name](self.setting)
         if self.params.weighting == "uncertainty":
             learner.extra["weighting"] = UncertaintyWeighting(self._weights())
+
+    def learning_rates(self, learner: Learner, rate: float) -> Rates:
+        if self.params.weighting == "fixed":
+            return super().learning_rates(learner, rate)
+        weights = list(learner.extra["weighting"].parameters())
+        of_model = [p for p in learner.parameters() if all(p is not w for w in weights)]
+        return [(rate, of_model), (self.params.weighting_rate, weights)]
 
     def accumulate_gradients(
         self, learner: Learner, sampler: Sampler, step: int, utterances: int

@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
+from torch.nn import Parameter
 
 from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import Parameters
 from adaptts.params import STRICT
 from adaptts.strategies.learner import Learner, Setting
+
+Rates = list[tuple[float, list[Parameter]]]  # peak learning rates, and what learns at each
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -26,7 +29,6 @@ class Strategy(ABC):
 
     Params: ClassVar[type] = NoParams
     takes_steps: ClassVar[bool] = True
-    learning_rate: float | None = None  # in place of training.arm's
 
     def __init__(self, params: object, setting: Setting, preconditioner: Parameters) -> None:
         self.params = params
@@ -36,6 +38,10 @@ class Strategy(ABC):
     @abstractmethod
     def extend(self, learner: Learner) -> None:
         """Add to the trunk's learner what the strategy trains beside it."""
+
+    def learning_rates(self, learner: Learner, rate: float) -> Rates:
+        """Which parameters learn at which peak rates; `rate` is training's own, for all of them."""
+        return [(rate, list(learner.parameters()))]
 
     @abstractmethod
     def accumulate_gradients(

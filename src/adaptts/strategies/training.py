@@ -103,9 +103,11 @@ def train(
         params.batch_utterances,
     )
     weights = list(learner.parameters())
-    rate = strategy.learning_rate or params.learning_rate
+    peaks = strategy.learning_rates(learner, params.learning_rate)
     optimiser = torch.optim.AdamW(
-        weights, rate, betas=(0.9, 0.98), weight_decay=params.weight_decay
+        [{"params": group, "peak": rate} for rate, group in peaks],
+        betas=(0.9, 0.98),
+        weight_decay=params.weight_decay,
     )
     average = MovingAverage(weights)
     progress = Progress()
@@ -115,7 +117,7 @@ def train(
     wall, cpu = time.monotonic() - progress.wall_seconds, time.process_time() - progress.cpu_seconds
     while progress.step < budget.steps:
         for group in optimiser.param_groups:
-            group["lr"] = rate * _schedule(progress.step / budget.steps)
+            group["lr"] = group["peak"] * _schedule(progress.step / budget.steps)
         optimiser.zero_grad(set_to_none=True)
         losses = strategy.accumulate_gradients(
             learner, sampler, progress.step, params.batch_utterances
