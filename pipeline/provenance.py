@@ -33,7 +33,7 @@ def commit(folder: Path) -> str:
     """The commit that `folder` stands at, and whether files differ from it."""
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
-        return "unknown: this is no git repository"
+        return "unknown: there is no git commit"
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return f"{head}, with changes since" if changes else head
 
