@@ -25,18 +25,17 @@ def main(stage: Stage) -> None:
     evaluator = Evaluator(instruments, vocoder)
     folders = [Path("voices") / arm / speaker for speaker in params.split.test]
     scratch = stage.scratch()
+    # Speakers that an interrupted run has finished are kept.
+    left = [folder for folder in folders if not (scratch / folder.name).exists()]
     with tqdm(desc=stage.address, unit="sound", disable=None) as progress:
-        for folder in folders:
-            part = scratch / folder.name
-            if part.exists():
-                continue
+        for folder in left:
             voices = Voices.open(folder)
             asked = queries(episodes, folder.name)
             task = Task(arm, folder.name, asked, params.seeds, params.evaluation)
-            progress.total = task.sounds(voices) * len(folders)
+            progress.total = task.sounds(voices) * len(left)
             found = evaluator.evaluate(voices, task, progress.update)
-            with whole(part) as unfinished:
-                found.save(unfinished, store.sampling_rate)
+            with whole(scratch / folder.name) as part:
+                found.save(part, store.sampling_rate)
     with whole(Path("results") / arm) as folder:
         results.join([scratch / speaker for speaker in params.split.test], folder)
         costs = [json.loads((voice / "cost.json").read_text()) for voice in folders]
