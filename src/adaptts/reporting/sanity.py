@@ -198,7 +198,7 @@ def _budgets(results: Results) -> Check:
         return Check(name, "skipped", "There is no cost.json of any training.")
     apart = float(table.max() / table.min() - 1)
     text = f"Utterance-gradients: {_listed(table.to_dict(), lambda value: f'{value:.0f}')}"
-    return _check(name, apart <= BUDGET_TOLERANCE, f"{text}; {100 * apart:.1f} % apart.")
+    return _check(name, apart <= BUDGET_TOLERANCE, f"{text}; {100 * apart:.1f}% apart.")
 
 
 def _trials(results: Results) -> Check:
