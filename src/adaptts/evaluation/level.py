@@ -1,9 +1,11 @@
-"""How loud a sound is, and making sounds equally loud."""
+"""How loud a sound is, and making sounds alike in level."""
+
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptts.corpora.audio import PEAK, Waveform
+from adaptts.corpora.audio import FLOOR, PEAK, Waveform
 
 # A sound whose largest sample is smaller, a few steps of 16 bits, holds no speech.
 LEAST_PEAK = 1e-4
@@ -22,3 +24,17 @@ def scale_to_peak(waveform: NDArray[np.floating]) -> Waveform:
     """Scale [samples] to the peak of the corpora; where nothing can be heard they stay."""
     samples = np.asarray(waveform, dtype=np.float64)
     return samples if flaw(samples) else samples * (PEAK / np.abs(samples).max())
+
+
+def finish(waveform: NDArray[np.floating], utterance: str) -> Waveform:
+    """Give a synthesised sound the level and the noise floor that every recording has.
+
+    Without the noise, a band or a pause that is empty would count for more than any speech: its
+    logarithm has no bottom. The noise hangs on the utterance's name, and is not the recording's.
+    Where nothing can be heard, [samples] stay as they are.
+    """
+    samples = scale_to_peak(waveform)
+    if flaw(samples):
+        return samples
+    generator = np.random.default_rng(zlib.crc32(f"{utterance} synthesised".encode()))
+    return samples + FLOOR * generator.standard_normal(len(samples))

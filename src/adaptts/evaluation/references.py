@@ -16,7 +16,7 @@ import pandas as pd
 from adaptts.corpora.manifest import normalise_text
 from adaptts.evaluation.distortion import mel_distortion
 from adaptts.evaluation.instruments import Instruments, Prediction, Sound, Vocoder, record
-from adaptts.evaluation.level import scale_to_peak
+from adaptts.evaluation.level import finish
 from adaptts.evaluation.measure import Measure, Point, missing, take
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
@@ -38,7 +38,7 @@ def measure_natural(
 ) -> None:
     """Add what is heard in the recordings in the folder `corpus`."""
     sounds = [
-        Sound(scale_to_peak(record(corpus, instruments.store, utterance)), utterance)
+        Sound(record(corpus, instruments.store, utterance), utterance)
         for utterance in speaker.queries
     ]
     _listen(NATURAL, speaker, instruments, sounds, results)
@@ -49,7 +49,7 @@ def measure_copies(
 ) -> None:
     """Add what is heard in the vocoder's copies, and how far they are from the recordings."""
     sounds = [
-        Sound(scale_to_peak(vocoder(instruments.store.mel(utterance))), utterance)
+        Sound(finish(vocoder(instruments.store.mel(utterance)), utterance), utterance)
         for utterance in speaker.queries
     ]
     for sound in sounds:

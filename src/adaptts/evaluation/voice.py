@@ -9,7 +9,7 @@ import pandas as pd
 from adaptts.adaptation import Voices
 from adaptts.corpora.audio import Waveform
 from adaptts.evaluation.instruments import Heard, Instruments, Prediction, Sound, Vocoder
-from adaptts.evaluation.level import flaw, scale_to_peak
+from adaptts.evaluation.level import finish, flaw
 from adaptts.evaluation.measure import Point
 from adaptts.evaluation.results import Results
 from adaptts.params import EvaluationParams
@@ -100,7 +100,7 @@ class Evaluator:
         for point, each, key in zip(points, said, keys, strict=True):
             keep = point.seed == task.seeds[0] and point.utterance in kept
             if key not in self._heard or keep:
-                sounds[key] = Sound(self._say(each), point.utterance)
+                sounds[key] = Sound(self._say(each, point.utterance), point.utterance)
             if keep and not flaw(sounds[key].waveform):
                 results.keep(file_name(point), sounds[key].waveform)
         new = [key for key in sounds if key not in self._heard]
@@ -109,10 +109,10 @@ class Evaluator:
             results.add(point, self._heard[key].measures)
             results.compare(point, self._heard[key].similarities)
 
-    def _say(self, prediction: Prediction) -> Waveform:
+    def _say(self, prediction: Prediction, utterance: str) -> Waveform:
         if not np.isfinite(prediction.mel).all():
             return np.array([np.nan])
-        return scale_to_peak(self.vocoder(prediction.mel))
+        return finish(self.vocoder(prediction.mel), utterance)
 
     def _measure(self, sounds: Sequence[Sound], task: Task) -> list[Heard]:
         heard = self.instruments.listen(sounds, task.speaker)
