@@ -18,21 +18,25 @@ from pipeline.plan import make_plan
 # Newer than the outputs of every stage that DVC finds changed, thus a reason for it to run.
 CHANGED = Path(".snakemake/changed")
 # Snakemake's own lock outlives a killed Snakemake; this one goes with its process.
-RUNNING = FileLock(".snakemake/running.lock", blocking=False)
+RUNNING = FileLock(".snakemake/running.lock", timeout=10)
 # The stages' interpreter is Snakemake's, also where its environment is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 # Bars of stages that run side by side would overwrite each other.
 os.environ["TQDM_DISABLE"] = "1"
 
+CHANGED.parent.mkdir(exist_ok=True)
 try:
+    if workflow.is_main_process:
+        RUNNING.acquire()
     plan = make_plan()
+except Timeout:
+    sys.exit("error: another snakemake runs in this folder; wait for it, or end it")
 except ValueError as error:
     sys.exit(f"error: {error}")
 stale = plan.stale
 if workflow.is_main_process:
     console.simplify(workflow.output_settings.dryrun)
     print(plan.summary(), file=sys.stderr, flush=True)
-    CHANGED.parent.mkdir(exist_ok=True)
     # Snakemake takes a newer file of the old content for unchanged.
     CHANGED.write_text(str(time.time_ns()), encoding="utf-8")
 
@@ -70,10 +74,3 @@ for stage in plan.graph:
             f"{stage.addressing}: {plan.reason(stage)}".replace("{", "{{").replace("}", "}}")
         shell:
             "python -m pipeline.reproduce {params.stage}"
-
-
-onstart:
-    try:
-        RUNNING.acquire()
-    except Timeout:
-        sys.exit("error: another snakemake runs in this folder; wait for it, or end it")

@@ -15,6 +15,7 @@ from dvc.stage import PipelineStage
 
 from adaptts import params
 from adaptts.strategies import read_strategy
+from pipeline.patience import patiently
 
 NAMED = 4  # items of a stage's matrix, or reasons of a stage, that are named; more are counted
 
@@ -59,8 +60,7 @@ def make_plan() -> Plan:
     for arm in experiment.arms:  # now, and not when its training comes
         read_strategy(arm, experiment.strategies[arm])
     try:
-        with Repo(_wait_for_lock=True) as repo:
-            graph, changed = repo.index.graph, repo.status()
+        graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:
         raise ValueError(
             f"{error}, and DVC asks for one; run `git init` here, or `dvc config core.no_scm true`"
@@ -73,6 +73,12 @@ def make_plan() -> Plan:
         if stage.addressing in changed
     }
     return Plan(graph, reasons)
+
+
+def ask_dvc() -> tuple[networkx.DiGraph, dict[str, Any]]:
+    """The graph of the stages, and DVC's status of the changed ones."""
+    with Repo(_wait_for_lock=True) as repo:
+        return repo.index.graph, repo.status()
 
 
 def _explain(stage: PipelineStage, entries: Iterable[Any]) -> Iterator[str]:
