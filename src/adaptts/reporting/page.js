@@ -99,6 +99,11 @@
     return node;
   }
 
+  // A long name may break after each of its underscores.
+  function breakable(name) {
+    return name.split("_").flatMap((part, index) => (index ? ["_", element("wbr"), part] : [part]));
+  }
+
   function fill(select, entries) {
     select.replaceChildren(...entries.map(([value, text]) => element("option", { value, textContent: text })));
   }
@@ -124,7 +129,7 @@
       for (const sentence of speaker.sentences) head.append(element("th", { scope: "col", textContent: sentence, dir: "auto" }));
       const body = rows.map((row) => {
         const symbol = chips.find((chip) => chip.dataset.arm === row.name)?.firstElementChild.cloneNode(true);
-        const line = element("tr", {}, element("th", { scope: "row" }, ...(symbol ? [symbol] : []), row.name));
+        const line = element("tr", {}, element("th", { scope: "row" }, ...(symbol ? [symbol] : []), ...breakable(row.name)));
         const clips = row.clips[speakerSelect.value][pointSelect.value];
         clips.forEach((url, index) => line.append(element("td", {}, url ? button(row, speaker.sentences[index], url) : "–")));
         return line;

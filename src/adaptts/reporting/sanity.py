@@ -1,6 +1,6 @@
 """Checks that any sound comparison passes; what fails is flagged, with its numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,8 +34,7 @@ def examine(results: Results, comparison: Comparison) -> list[Check]:
     return [
         _whole(results),
         _missing(results),
-        *[check for metric in metrics for check in _ceilings(comparison, metric)],
-        *[check for metric in metrics for check in _floor(results, comparison, metric)],
+        *[check for metric in metrics for check in _bounds(results, comparison, metric)],
         _falling(results, comparison, "steps"),
         _falling(results, comparison, "shots"),
         _seeds(results, comparison),
@@ -84,54 +83,53 @@ def _missing(results: Results) -> Check:
     return Check(name, "flag", f"{len(gone)} of {len(every)} values are missing. {listed}{rest}.")
 
 
-def _ceilings(comparison: Comparison, metric: Metric) -> list[Check]:
-    """The vocoder and the recordings bound what any arm can reach."""
-    best = comparison.best.get(metric.name)
+def _bounds(results: Results, comparison: Comparison, metric: Metric) -> list[Check]:
+    """Recordings, the vocoder and the average voice bound what adapted voices can be."""
+    title = metric.title
+    adapted = [arm for arm in comparison.arms if arm not in comparison.zero_step_arms]
+    orders = {
+        f"{title}: copy_synthesis is no better than natural": [(NATURAL, COPY_SYNTHESIS)],
+        f"{title}: no arm is better than copy_synthesis": [
+            (COPY_SYNTHESIS, arm) for arm in comparison.arms
+        ],
+        f"{title}: no adapted arm is worse than the average voice": [
+            (arm, floor) for floor in results.arms_of("average")[:1] for arm in adapted
+        ],
+    }
     checks = []
-    for better, worse in ((NATURAL, COPY_SYNTHESIS), (COPY_SYNTHESIS, best)):
-        if worse is None or np.isnan(comparison.value(better, metric.name)):
-            continue
-        if np.isnan(comparison.value(worse, metric.name)):
-            continue
-        role = worse if worse == COPY_SYNTHESIS else "the best arm"
-        checks.append(_ordered(comparison, metric, better, worse,
-                               f"{metric.title}: {better} is no worse than {role}"))  # fmt: skip
+    for name, pairs in orders.items():
+        known = [pair for pair in pairs if _measured(comparison, metric, pair)]
+        if known:
+            checks.append(_ordered(comparison, metric, name, known))
     return checks
 
 
-def _floor(results: Results, comparison: Comparison, metric: Metric) -> list[Check]:
-    """Adapting should be better than saying everything in the average voice."""
-    floors = results.arms_of("average")
-    best = comparison.best.get(metric.name)
-    if not floors or best is None or np.isnan(comparison.value(floors[0], metric.name)):
-        return []
-    adapted = [arm for arm in comparison.arms if arm not in comparison.zero_step_arms]
-    worse = [
-        arm
-        for arm in adapted
-        if not _no_worse(metric, comparison.value(arm, metric.name),
-                         comparison.value(floors[0], metric.name))
-    ]  # fmt: skip
-    values = {arm: comparison.value(arm, metric.name) for arm in [floors[0], *(worse or adapted)]}
-    return [
-        _check(f"{metric.title}: every adapted arm is better than {floors[0]}, the floor",
-               not worse, _listed(values, metric.with_unit) + ".")
-    ]  # fmt: skip
+def _measured(comparison: Comparison, metric: Metric, arms: Iterable[str]) -> bool:
+    return not any(np.isnan(comparison.value(arm, metric.name)) for arm in arms)
 
 
-def _ordered(comparison: Comparison, metric: Metric, better: str, worse: str, name: str) -> Check:
-    """A ceiling that falls short by less than the interval of the other is no contradiction."""
-    values = {arm: comparison.value(arm, metric.name) for arm in (better, worse)}
-    low, high = comparison.interval(worse, metric.name)
-    short = not _no_worse(metric, values[better], values[worse])
-    within = low <= values[better] <= high
-    text = _listed(values, metric.with_unit)
-    bounds = f", within the interval {metric.text(low)} to {metric.text(high)}" if short else ""
-    return _check(name, not short or within, text + (bounds if within else "") + ".")
+def _ordered(
+    comparison: Comparison, metric: Metric, name: str, pairs: list[tuple[str, str]]
+) -> Check:
+    """Whether the first of each pair is no worse than the second, but for what intervals allow."""
+    wrong = [pair for pair in pairs if not _no_worse(comparison, metric, *pair)]
+    breaches = [pair for pair in wrong if not _overlap(comparison, metric, *pair)]
+    shown = dict.fromkeys(arm for pair in (breaches or pairs) for arm in pair)
+    text = _listed({arm: comparison.value(arm, metric.name) for arm in shown}, metric.with_unit)
+    excuse = "; the intervals overlap" if wrong and not breaches else ""
+    return _check(name, not breaches, f"{text}{excuse}.")
 
 
-def _no_worse(metric: Metric, value: float, other: float) -> bool:
-    return value <= other if metric.lower_is_better else value >= other
+def _no_worse(comparison: Comparison, metric: Metric, arm: str, other: str) -> bool:
+    gap = comparison.value(arm, metric.name) - comparison.value(other, metric.name)
+    return gap <= 0 if metric.lower_is_better else gap >= 0
+
+
+def _overlap(comparison: Comparison, metric: Metric, arm: str, other: str) -> bool:
+    (low, high), (other_low, other_high) = (
+        comparison.interval(each, metric.name) for each in (arm, other)
+    )
+    return low <= other_high and other_low <= high
 
 
 def _falling(results: Results, comparison: Comparison, axis: Literal["steps", "shots"]) -> Check:
