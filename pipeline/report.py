@@ -22,7 +22,7 @@ def main(stage: Stage) -> None:
         path.rename(REPORTS / path.name)
     finished.rmdir()
     tracking.conclude(stage, report.flat_metrics(), REPORTS)
-    print(f"{report.headline()}\n\n* best   ~ not told apart from the best")
+    print(report.headline())
     print(f"The report: {(REPORTS / 'index.html').resolve().as_uri()}")
 
 

@@ -68,7 +68,8 @@ class Report:
 
     def headline(self) -> str:
         """The headline table for the terminal, 100 columns at most."""
-        return tables.text(tables.headline(self.results, self.comparison))
+        table = tables.text(tables.headline(self.results, self.comparison))
+        return f"{table}\n\n* best   ~ not told apart from the best\n"
 
     def _write_tables(self, folder: Path) -> None:
         folder.mkdir()
@@ -95,6 +96,7 @@ class Report:
         }
         for name, grid in grids.items():
             (folder / f"{name}.md").write_text(tables.markdown(grid), encoding="utf-8")
+        (folder / "headline.txt").write_text(self.headline(), encoding="utf-8")
 
     def _standing(self, arm: str, metric: str) -> str:
         if self.comparison.best.get(metric) == arm:
