@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from conftest import LOSS, MODEL
+from small_corpus import LOSS, MODEL
 
 from adaptts.models.acoustic import AcousticModel, Prediction
 from adaptts.objectives import acoustic_losses, masked_mean, voice_loss, weighted_sum

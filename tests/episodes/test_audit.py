@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import EPISODES, SPLIT
+from small_corpus import EPISODES, SPLIT
 
 from adaptts.episodes.audit import audit_episodes
 

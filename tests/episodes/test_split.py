@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from conftest import EPISODES, SPLIT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_corpus import EPISODES, SPLIT
 
 from adaptts.episodes.audit import audit_episodes
 from adaptts.episodes.split import COLUMNS, draw_episodes, split_units

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import MODEL
+from small_corpus import MODEL
 from torch.func import functional_call
 
 from adaptts.models.acoustic import (

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import PROVENANCE
+from small_corpus import PROVENANCE
 from fabricated import SPEAKERS, TEXTS, make_experiment
 
 from adaptts.reporting.page import embed

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from conftest import PROVENANCE
+from small_corpus import PROVENANCE
 from fabricated import EFFECTS
 
 from adaptts.reporting.report import Report

@@ -1,4 +1,4 @@
-"""A small feature store with speakers that differ, made without any audio."""
+"""A small feature store with speakers that differ, made without any audio, and params for it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from adaptts.features import store
-from adaptts.params import FeatureParams
+from adaptts.params import EpisodeParams, FeatureParams, LossParams, ModelParams, SplitParams
 
 FEATURES = FeatureParams(
     n_fft=256,
@@ -23,6 +23,21 @@ FEATURES = FeatureParams(
 INVENTORY = ["<pad>", "sil", "a", "b", "c"]
 SPEAKERS = [f"s{number}" for number in range(8)]
 UTTERANCES = 12  # of each speaker
+SPLIT = SplitParams(
+    unit="speaker", test=["s6", "s7"], validation=["s4", "s5"], keep_together="sibling"
+)
+EPISODES = EpisodeParams(shots=[1, 2, 4], queries=2, draws=2, text_disjoint=True, seed=0)
+MODEL = ModelParams(
+    channels=8,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    kernel=3,
+    speaker_channels=6,
+    predictor_channels=8,
+    vocoder="griffin_lim",
+    vocoder_iterations=2,
+)
+LOSS = LossParams(mel=1.0, duration=0.3, pitch=0.3, voicing=0.1)
 
 
 def make_store(folder: Path, seed: int = 0) -> None:
