@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from small_corpus import EPISODES, SPLIT
 
@@ -58,12 +58,12 @@ def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(data, seed, dis
     params = replace(EPISODES, seed=seed, text_disjoint=disjoint, queries=queries, shots=[1, 2])
     try:
         drawn = draw_episodes(index, split, params)
-    except ValueError as error:
-        assert "utterances" in str(error) or "training utterance" in str(error)
+    except ValueError:
+        event("too few utterances")
         return
     audit = audit_episodes(drawn, index, split, params)
     assert all(check.breaches == 0 for check in audit.checks)
-    assert bool(audit.relaxed) != disjoint
+    assert bool(audit.relaxed) != params.text_disjoint
 
 
 def test_the_draw_is_a_function_of_the_seed(store) -> None:

@@ -2,18 +2,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fabricated import make_experiment, write_tree
+from fabricated import PROVENANCE, make_experiment, write_tree
 
 from adaptts.params import Experiment
-from adaptts.reporting.page import Provenance
 from adaptts.reporting.report import Report
 from adaptts.reporting.results import Results, load
-
-PROVENANCE = Provenance(
-    params_text='name: "fabricated"  # </script> & <b>\n',
-    software=[("Python", "3.11"), ("adaptts' commit", "0123abc")],
-    data=[("data/corpus", "d41d8cd98f00b204e9800998ecf8427e.dir")],
-)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,13 @@ import soundfile
 
 from adaptts import params
 from adaptts.params import Experiment
+from adaptts.reporting.page import Provenance
+
+PROVENANCE = Provenance(
+    params_text='name: "fabricated"  # </script> & <b>\n',
+    software=[("Python", "3.11"), ("adaptts' commit", "0123abc")],
+    data=[("data/corpus", "d41d8cd98f00b204e9800998ecf8427e.dir")],
+)
 
 SPEAKERS = ["ann", 'bo "b", <i>&amp;', "גל"]
 TEXTS = ['He said "no", then <b>&left</b></script><script>boom()</script>.', "שלום, עולם"]

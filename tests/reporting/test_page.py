@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from small_corpus import PROVENANCE
-from fabricated import SPEAKERS, TEXTS, make_experiment
+from fabricated import PROVENANCE, SPEAKERS, TEXTS, make_experiment
 
 from adaptts.reporting.page import embed
 from adaptts.reporting.report import Report

@@ -2,8 +2,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from small_corpus import PROVENANCE
-from fabricated import EFFECTS
+from fabricated import EFFECTS, PROVENANCE
 
 from adaptts.reporting.report import Report
 
