@@ -107,6 +107,7 @@ def train(
     optimiser = torch.optim.AdamW(
         [{"params": group, "peak": rate} for rate, group in peaks],
         betas=(0.9, 0.98),
+        fused=True,
         weight_decay=params.weight_decay,
     )
     average = MovingAverage(weights)
