@@ -54,7 +54,8 @@ class Console(logging.Handler):
                 total = fields["total"] - self.targets
                 return f"{now} done {self.finished} ({fields['done']} of {total})"
             case LogEvent.JOB_ERROR:
-                return f"{now} FAILED {fields['rule_name']}; its own message stands above"
+                where = ", ".join(f"{name} {value}" for name, value in fields["aux"].items())
+                return f"{now} FAILED {fields['rule_name']}: see {where or 'its message above'}"
             case event if event in SILENT:
                 return None
         message = record.getMessage()
