@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so that only who logs pays 
     from mlflow.entities import Run
 
 EXPERIMENT = "adaptts"
-LOCAL_URI = "sqlite:///mlflow.db"
+LOCAL = Path("mlflow.db"), Path("mlartifacts")  # without a server
 # Concurrent first uses would each create the tables, the experiment and the parent run.
 LOCK = Path("mlflow.db.lock")
 SEND_SECONDS = 5.0  # between two requests to the server
@@ -91,12 +91,14 @@ def connect() -> "MlflowClient":
 
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_URI
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    database, artifacts = (path.resolve() for path in LOCAL)
+    uri = server or f"sqlite:///{database}"
     with FileLock(LOCK), _answering(uri):
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
-            artifacts = Path("mlartifacts").resolve().as_uri() if uri == LOCAL_URI else None
-            client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            place = None if server else artifacts.as_uri()
+            client.create_experiment(EXPERIMENT, artifact_location=place)
     return client
 
 
@@ -175,7 +177,7 @@ def _answering(uri: str) -> Iterator[None]:
     except MlflowException as error:
         raise ValueError(
             f"MLflow at {uri} does not answer ({error!s:.300}); start its server, set "
-            f"MLFLOW_TRACKING_URI to another, or unset it to use {LOCAL_URI}"
+            f"MLFLOW_TRACKING_URI to another, or unset it to use {LOCAL[0]}"
         ) from error
 
 

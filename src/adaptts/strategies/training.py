@@ -90,8 +90,9 @@ def train(
 ) -> Training:
     """Train `learner` in place until the budget is spent; it ends with the averaged weights.
 
-    log: called every LOG_STEPS steps with their mean losses. checkpoint: a file that does not
-    exist yet, or that an interrupted call of the same training left behind.
+    log: called every LOG_STEPS steps with the share of all steps done and the mean losses.
+    checkpoint: a file that does not exist yet, or that an interrupted call of the same training
+    left behind.
 
     Raises ValueError when the loss is not finite.
     """
@@ -173,7 +174,7 @@ def _note(progress: Progress, losses: dict[str, float], budget: Budget, log: Log
         }
     )
     progress.sums = {}
-    log(progress.step, means)
+    log(progress.step, {"done": progress.step / budget.steps, **means})
 
 
 def _save(
