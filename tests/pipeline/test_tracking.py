@@ -11,6 +11,7 @@ from small_experiment import ROOT, open_stage, set_param
 from pipeline import tracking
 from pipeline.stage import Stage
 
+
 @pytest.fixture(autouse=True)
 def _local(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Track into the test's folder."""
