@@ -1,6 +1,7 @@
 """Before anything runs, the user is told what will, and why, or what is wrong."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.plan import make_plan
 # DVC's own use of pygtrie.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
+DVC = [sys.executable, "-m", "dvc"]
 STAGES = """
 stages:
   first:
@@ -31,13 +33,13 @@ stages:
 def repository(folder: Path) -> Path:
     """A repository with two small stages, which have run."""
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
-    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-        subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run([*DVC, "init", "--quiet"], check=True)
     return folder
 
 
 def reproduce() -> None:
-    subprocess.run(["dvc", "repro", "--quiet"], check=True)
+    subprocess.run([*DVC, "repro", "--quiet"], check=True)
 
 
 @pytest.mark.usefixtures("repository")
