@@ -26,12 +26,13 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ("model", "channels", "64", "model.channels: got '64'"),
         ("model", "channels", True, "model.channels: got True"),
         ("model", "kernel", 4, "kernel must be odd, got 4"),
-        ("episodes", "shots", [5, 1], "shots must rise strictly"),
+        ("episodes", "shots", [5, 1], "must be some numbers that rise strictly"),
         ("adaptation", "steps", [1, 2], "steps must begin with 0"),
         ("adaptation", "trials", [], "trials must name at least one"),
         ("corpus", "sampling_rate", -1, "corpus.sampling_rate: got -1"),
         ("split", "validation", ["f3"], "under both test and validation"),
         ("split", "test", [], "test must name at least one"),
+        ("split", "test", ["two words"], "split.test.0: got 'two words'"),
         ("report", "confidence", 1.0, "report.confidence: got 1.0"),
         ("evaluation", "headline", {"shots": 3, "steps": 20}, "asks for 3 shots"),
         ("features", "mel_max_hz", 9000.0, "above half of"),
@@ -90,3 +91,12 @@ def test_seeds_take_the_draws_in_turn() -> None:
     changed["episodes"]["draws"] = 2
     experiment = params.parse(params.Experiment, changed, "")
     assert [experiment.draw_of(seed) for seed in (7, 8, 9)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["trunk", "references", "maml.2"])
+def test_an_arm_whose_name_would_not_do_as_a_stage_is_refused(name) -> None:
+    broken = values()
+    broken["arms"].append(name)
+    broken["strategies"][name] = {"strategy": "average"}
+    with pytest.raises(params.ParamsError, match="need other names"):
+        params.parse(params.Experiment, broken, "")

@@ -21,6 +21,10 @@ PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # Names become folders, DVC stage names and HTML ids.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+# An arm is also a key of params.yaml, whose levels DVC parts by dots.
+Arm = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=60)]
+# These folders stand beside the arms' own.
+RESERVED_ARMS = ("trunk", "references", "natural", "copy_synthesis", "retake")
 
 T = TypeVar("T")
 
@@ -45,9 +49,8 @@ class CorpusParams:
 
 @dataclass(frozen=True, config=STRICT)
 class SplitParams:
-    """Which units are held out. All others train."""
+    """Which speakers are held out. All others train."""
 
-    unit: str  # the column of the manifest that is adapted to: speaker
     test: list[str]
     validation: list[str]
     # A column whose equal values never stand on both sides of the split (None: no such column).
@@ -61,7 +64,7 @@ class SplitParams:
         for side in ("test", "validation"):
             names = getattr(self, side)
             if not names or len(set(names)) < len(names):
-                raise ValueError(f"{side} must name at least one unit, and none twice")
+                raise ValueError(f"{side} must name at least one speaker, and none twice")
         return self
 
 
@@ -80,21 +83,35 @@ class FeatureParams:
     frame_period_ms: PositiveReal  # of WORLD's analysis
     alignment_iterations: Positive  # of Viterbi training, for corpora without phone times
 
+    @model_validator(mode="after")
+    def check_ranges(self) -> Self:
+        for low, high in (("mel_min_hz", "mel_max_hz"), ("f0_min_hz", "f0_max_hz")):
+            if getattr(self, low) >= getattr(self, high):
+                raise ValueError(
+                    f"{low} must lie below {high}, got {getattr(self, low)} "
+                    f"and {getattr(self, high)}"
+                )
+        if self.hop_samples > self.n_fft:
+            raise ValueError(
+                f"hop_samples must not exceed n_fft, got {self.hop_samples} and {self.n_fft}"
+            )
+        return self
+
 
 @dataclass(frozen=True, config=STRICT)
 class EpisodeParams:
-    """Support and query sets of the held-out units."""
+    """Support and query sets of the held-out speakers."""
 
     shots: list[Positive]  # nested support sets: each holds the smaller ones
-    queries: Positive  # utterances per held-out unit
+    queries: Positive  # utterances per held-out speaker
     draws: Positive  # of support sets; training seed i meets draw i mod draws
     text_disjoint: bool  # no query text is among training or support texts
     seed: Count
 
     @model_validator(mode="after")
     def check_shots(self) -> Self:
-        if self.shots != sorted(set(self.shots)):
-            raise ValueError(f"shots must rise strictly, got {self.shots}")
+        if not self.shots or self.shots != sorted(set(self.shots)):
+            raise ValueError(f"shots must be some numbers that rise strictly, got {self.shots}")
         return self
 
 
@@ -161,14 +178,16 @@ class AdaptationParams:
 
     parameters: str  # which parameters adapt: see models.acoustic.SUBSETS
     steps: list[Count]  # the query utterances are predicted after each of these
-    trials: list[TrialParams]  # each arm gets the best of these on the validation units
+    trials: list[TrialParams]  # each arm gets the best of these on the validation speakers
 
     @model_validator(mode="after")
     def check_steps(self) -> Self:
         if self.steps != sorted(set(self.steps)):
             raise ValueError(f"steps must rise strictly, got {self.steps}")
-        if self.steps[0] != 0:
-            raise ValueError(f"steps must begin with 0, the unadapted voice, got {self.steps}")
+        if len(self.steps) < 2 or self.steps[0] != 0:
+            raise ValueError(
+                f"steps must begin with 0, the unadapted voice, and go on, got {self.steps}"
+            )
         if not self.trials:
             raise ValueError("trials must name at least one rule and step size")
         return self
@@ -189,7 +208,7 @@ class EvaluationParams:
     headline: PointParams  # of the table, and where step sizes are chosen
     points: list[PointParams]
     noise_floor: Weight  # standard deviation; added before recognition, at peak 0.6
-    sentences_to_hear: Positive  # per test unit, in the report
+    sentences_to_hear: Positive  # per test speaker, in the report
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -205,14 +224,14 @@ class Experiment:
 
     name: Name
     seeds: list[Count]
-    arms: list[Name]
+    arms: list[Arm]
     corpus: CorpusParams
     split: SplitParams
     features: FeatureParams
     episodes: EpisodeParams
     model: ModelParams
     training: TrainingParams
-    strategies: dict[Name, dict[str, Any]]  # each strategy reads its own: see strategies
+    strategies: dict[Arm, dict[str, Any]]  # each strategy reads its own: see strategies
     adaptation: AdaptationParams
     evaluation: EvaluationParams
     report: ReportParams
@@ -224,6 +243,10 @@ class Experiment:
             values = getattr(self, key)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{key} must name at least one, and none twice, got {values}")
+        # The dot would be a level of params.yaml to DVC; the others name folders beside the arms'.
+        unfit = [arm for arm in self.arms if "." in arm or arm in ("trunk", "references")]
+        if unfit:
+            raise ValueError(f"arms {unfit} need other names: without a dot, not trunk, references")
         missing = [arm for arm in self.arms if arm not in self.strategies]
         if missing:
             raise ValueError(f"arms {missing} have no entry under strategies; add one for each")
@@ -238,8 +261,13 @@ class Experiment:
                     f"evaluation asks for {point.steps} steps, "
                     f"adaptation.steps has {self.adaptation.steps}"
                 )
+        reserved = sorted(set(self.arms) & set(RESERVED_ARMS))
+        if reserved:
+            raise ValueError(f"arms {reserved} have names of something else; rename them")
         if self.evaluation.headline not in self.evaluation.points:
             raise ValueError("evaluation.headline must be one of evaluation.points")
+        if self.evaluation.headline.steps == 0:
+            raise ValueError("evaluation.headline.steps must be 1 or more: trials are judged there")
         if self.features.mel_max_hz > self.corpus.sampling_rate / 2:
             raise ValueError(
                 f"features.mel_max_hz {self.features.mel_max_hz} lies above half of "
@@ -287,5 +315,7 @@ def _describe(error: ValidationError, section: str) -> list[str]:
             lines.append(f"{key}: missing key; presets/default.yaml shows it")
         else:
             rule = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: got {problem['input']!r:.200}; {rule}")
+            # A rule that joins several keys names their values itself.
+            value = "" if isinstance(problem["input"], dict) else f"got {problem['input']!r:.200}; "
+            lines.append(f"{key}: {value}{rule}")
     return lines
