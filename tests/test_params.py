@@ -36,6 +36,10 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ("report", "confidence", 1.0, "report.confidence: got 1.0"),
         ("evaluation", "headline", {"shots": 3, "steps": 20}, "asks for 3 shots"),
         ("features", "mel_max_hz", 9000.0, "above half of"),
+        ("features", "mel_min_hz", 8000.0, "mel_min_hz must lie below mel_max_hz"),
+        ("features", "hop_samples", 2048, "hop_samples must not exceed n_fft"),
+        ("episodes", "shots", [], "must be some numbers"),
+        ("adaptation", "steps", [], "steps must begin with 0"),
         ("evaluation", "noise_floor", float("nan"), "evaluation.noise_floor: got nan"),
     ],
 )
@@ -91,12 +95,3 @@ def test_seeds_take_the_draws_in_turn() -> None:
     changed["episodes"]["draws"] = 2
     experiment = params.parse(params.Experiment, changed, "")
     assert [experiment.draw_of(seed) for seed in (7, 8, 9)] == [0, 1, 0]
-
-
-@pytest.mark.parametrize("name", ["trunk", "references", "maml.2"])
-def test_an_arm_whose_name_would_not_do_as_a_stage_is_refused(name) -> None:
-    broken = values()
-    broken["arms"].append(name)
-    broken["strategies"][name] = {"strategy": "average"}
-    with pytest.raises(params.ParamsError, match="need other names"):
-        params.parse(params.Experiment, broken, "")

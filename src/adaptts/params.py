@@ -51,8 +51,8 @@ class CorpusParams:
 class SplitParams:
     """Which speakers are held out. All others train."""
 
-    test: list[str]
-    validation: list[str]
+    test: list[Name]
+    validation: list[Name]
     # A column whose equal values never stand on both sides of the split (None: no such column).
     keep_together: str | None = None
 
@@ -243,10 +243,6 @@ class Experiment:
             values = getattr(self, key)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{key} must name at least one, and none twice, got {values}")
-        # The dot would be a level of params.yaml to DVC; the others name folders beside the arms'.
-        unfit = [arm for arm in self.arms if "." in arm or arm in ("trunk", "references")]
-        if unfit:
-            raise ValueError(f"arms {unfit} need other names: without a dot, not trunk, references")
         missing = [arm for arm in self.arms if arm not in self.strategies]
         if missing:
             raise ValueError(f"arms {missing} have no entry under strategies; add one for each")
