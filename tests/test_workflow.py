@@ -300,7 +300,8 @@ def test_params_that_break_a_rule_stop_both_runners(checkout: Checkout) -> None:
 
 def test_independent_stages_run_side_by_side(checkout: Checkout) -> None:
     output = (checkout.folder / FIRST_OUTPUT).read_text(encoding="utf-8")
-    changes = [1 if event == "start" else -1 for event in re.findall(r"(start|done) \S+", output)]
+    events = re.findall(r"(?m)^[\d:]+ (start|done) ", output)
+    changes = [1 if event == "start" else -1 for event in events]
     assert max(itertools.accumulate(changes)) == 2
 
 
