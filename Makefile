@@ -41,4 +41,4 @@ test: .venv/test
 
 clean:
 	rm -rf data models tuning voices results scratch .snakemake
-	find reports -mindepth 1 -not -name README.md -delete
+	rm -rf reports

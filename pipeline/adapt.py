@@ -1,12 +1,13 @@
 """A held-out speaker's voices, for every seed, number of shots and step."""
 
 import json
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
-from adaptts.adaptation import VoiceWriter, adapt, moved_parameters, speak
-from adaptts.inner_loop import GradientDescent, UpdateRule, make_rule
+from adaptts.adaptation import VoiceWriter, adapt, moved_parameters, silence, speak
+from adaptts.inner_loop import DivergedError, GradientDescent, UpdateRule, make_rule
 from adaptts.params import TrialParams, parse
 from pipeline.arms import Arm, Data, open_arm, open_data
 from pipeline.stage import Stage, run, whole
@@ -47,13 +48,22 @@ def make_voice(
     subset = params.adaptation.parameters if takes_steps else "speaker"
     steps = params.adaptation.steps if takes_steps else [0]
     rule = chosen_rule(stage, arm) if takes_steps else GradientDescent(0.0)
-    seconds = 0.0
-    for snapshot in adapt(acoustic, start, support, rule, subset, params.training.loss, steps):
-        spoken = speak(acoustic, snapshot.voice, queries, data.utterances)
-        writer.add({**key, "steps": snapshot.steps}, names, spoken)
-        curve.append({**key, "step": snapshot.steps, "support_loss": snapshot.support_loss})
-        seconds = snapshot.seconds
-    costs.append({**key, "steps": steps[-1], "adaptation_seconds": seconds})
+    seconds, told = 0.0, 0
+    try:
+        for snapshot in adapt(acoustic, start, support, rule, subset, params.training.loss, steps):
+            spoken = speak(acoustic, snapshot.voice, queries, data.utterances)
+            writer.add({**key, "steps": snapshot.steps}, names, spoken)
+            curve.append({**key, "step": snapshot.steps, "support_loss": snapshot.support_loss})
+            seconds, told = snapshot.seconds, told + 1
+    except DivergedError as error:
+        # The step size was chosen on other speakers; this one's values are missing from here on.
+        print(f"{stage.address}: {key}: {error}", file=sys.stderr)
+        for missing in steps[told:]:
+            nothing = [silence(data.setting.mels) for _ in names]
+            writer.add({**key, "steps": missing}, names, nothing)
+    costs.append({**key, "steps": steps[max(told - 1, 0)], "adaptation_seconds": seconds})
+    if not arm.strategy.uses_support:
+        return {"adapted_parameters": 0, "bytes_per_voice": 0}
     return moved_parameters(start, subset)
 
 

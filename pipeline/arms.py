@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from adaptts.episodes.batch import Utterances
 from adaptts.features.store import FeatureStore
 from adaptts.params import Experiment
 from adaptts.strategies import make_strategy
-from adaptts.strategies.learner import Learner, Setting, load_weights, seeded
+from adaptts.strategies.learner import Learner, Setting, load_weights, read_tensors, seeded
 from adaptts.strategies.strategy import Strategy
 
 FEATURES = Path("data/features")
@@ -63,7 +62,7 @@ def open_data(params: Experiment) -> Data:
 def start_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
     """The arm before its own training: the trunk's weights, and what the strategy adds."""
     trunk = Path("models/trunk") / str(seed)
-    preconditioner = load_file(trunk / "preconditioner.safetensors")
+    preconditioner = read_tensors(trunk / "preconditioner.safetensors")
     strategy = make_strategy(arm, params.strategies[arm], data.setting, preconditioner)
     with seeded(seed):
         learner = Learner(data.setting)

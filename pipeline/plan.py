@@ -14,6 +14,7 @@ from dvc.scm import SCMError
 from dvc.stage import PipelineStage
 
 from adaptts import params
+from adaptts.models.acoustic import known_subset
 from adaptts.strategies import read_strategy
 from pipeline.patience import patiently
 
@@ -57,7 +58,9 @@ def make_plan() -> Plan:
     Raises ValueError where params.yaml or dvc.yaml breaks a rule, and where git is missing.
     """
     experiment = params.read(Path("params.yaml"))
-    for arm in experiment.arms:  # now, and not when its training comes
+    # Now, and not when their stages come.
+    known_subset(experiment.adaptation.parameters)
+    for arm in experiment.arms:
         read_strategy(arm, experiment.strategies[arm])
     try:
         graph, changed = patiently("snakemake", ask_dvc)

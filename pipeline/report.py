@@ -12,6 +12,7 @@ REPORTS = Path("reports")
 
 
 def main(stage: Stage) -> None:
+    tracking.connect()  # a server that is down is told of before the work
     report = Report.make(load(Path(), stage.params))
     finished = REPORTS / "finished"
     with whole(finished) as folder:

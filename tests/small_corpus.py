@@ -23,9 +23,7 @@ FEATURES = FeatureParams(
 INVENTORY = ["<pad>", "sil", "a", "b", "c"]
 SPEAKERS = [f"s{number}" for number in range(8)]
 UTTERANCES = 12  # of each speaker
-SPLIT = SplitParams(
-    unit="speaker", test=["s6", "s7"], validation=["s4", "s5"], keep_together="sibling"
-)
+SPLIT = SplitParams(test=["s6", "s7"], validation=["s4", "s5"], keep_together="sibling")
 EPISODES = EpisodeParams(shots=[1, 2, 4], queries=2, draws=2, text_disjoint=True, seed=0)
 MODEL = ModelParams(
     channels=8,

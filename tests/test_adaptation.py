@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_strategies import learn
 
-from adaptts.adaptation import Spoken, Voices, VoiceWriter, adapt, moved_parameters, speak
+from adaptts.adaptation import Spoken, Voices, VoiceWriter, adapt, moved_parameters, silence, speak
 from adaptts.inner_loop import Adam, DivergedError, GradientDescent
 from adaptts.models.acoustic import SPEAKER, SUBSETS
 
@@ -105,6 +105,12 @@ def test_predicted_lengths_are_bounded(setting, utterances, arm) -> None:
     voice["duration.output.bias"] += 1e6
     said = speak(learner.acoustic, voice, utterances.batch(["s6_0"]), utterances)[0]
     assert len(said.mel) <= 120 * len(said.durations)
+
+
+def test_a_voice_that_diverged_is_silent_to_every_measure() -> None:
+    nothing = silence(3)
+    assert nothing.mel.shape == (1, 3)
+    assert all(np.isnan(value).all() for value in asdict(nothing).values())
 
 
 def test_voices_come_back_as_they_were_written(tmp_path) -> None:

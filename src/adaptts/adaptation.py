@@ -110,6 +110,12 @@ def speak(
     ]
 
 
+def silence(mels: int) -> Spoken:
+    """What a voice that diverged says: one frame and phone of NaN, which no measure accepts."""
+    nothing = np.full(1, np.nan, np.float32)
+    return Spoken(np.full((1, mels), np.nan, np.float32), nothing, nothing)
+
+
 def moved_parameters(voice: Parameters, subset: str) -> dict[str, int]:
     """How many parameters adapt, and the bytes that a voice needs beside the shared model."""
     chosen: list[Tensor] = list(choose(voice, subset).values())

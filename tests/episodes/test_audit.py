@@ -25,8 +25,8 @@ def test_drawn_episodes_pass(store, episodes) -> None:
 @pytest.mark.parametrize(
     ("role", "column", "value", "rule"),
     [
-        ("train", "speaker", "s6", "units stand on one side"),
-        ("train", "split", "test", "units stand on one side"),
+        ("train", "speaker", "s6", "speakers stand on one side"),
+        ("train", "split", "test", "speakers stand on one side"),
         ("support", "rank", 7, "nested and complete"),
         ("support", "draw", 1, "nested and complete"),
     ],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_corpus import EPISODES, SPLIT
 
 from adaptts.episodes.audit import audit_episodes
-from adaptts.episodes.split import COLUMNS, draw_episodes, split_units
+from adaptts.episodes.split import COLUMNS, draw_episodes, split_speakers
 
 
 def table(store) -> pd.DataFrame:
@@ -77,14 +77,14 @@ def test_the_draw_is_a_function_of_the_seed(store) -> None:
     ("changes", "message"),
     [
         ({"test": ["nobody"]}, "'nobody', which is no speaker of the corpus; choose among"),
-        ({"unit": "accent"}, "column 'accent', which the manifest lacks"),
+        ({"keep_together": "accent"}, "column 'accent', which the manifest lacks"),
         ({"test": ["s6"]}, "siblings of sibling 'family3' stand on several sides"),
-        ({"test": [f"s{i}" for i in range(8) if i not in (4, 5)]}, "every unit is held out"),
+        ({"test": [f"s{i}" for i in range(8) if i not in (4, 5)]}, "every speaker is held out"),
     ],
 )
 def test_impossible_splits_are_refused(store, changes, message) -> None:
     with pytest.raises(ValueError, match=message):
-        split_units(table(store), replace(SPLIT, **changes))
+        split_speakers(table(store), replace(SPLIT, **changes))
 
 
 def test_too_few_utterances_name_the_unit_and_the_remedy(store) -> None:

@@ -61,7 +61,7 @@ def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureStor
 
 @pytest.fixture(scope="session")
 def episodes(store: FeatureStore) -> pd.DataFrame:
-    split = SplitParams(unit="speaker", test=TEST, validation=["klatt4"])
+    split = SplitParams(test=TEST, validation=["klatt4"])
     wanted = EpisodeParams(shots=[1, 4], queries=3, draws=2, text_disjoint=False, seed=0)
     return draw_episodes(store.index.reset_index(), split, wanted)
 

@@ -53,7 +53,7 @@ def make_experiment(**changes: Any) -> Experiment:
         "seeds": [0, 1],
         "arms": list(EFFECTS),
         "corpus": {"reader": "folder", "sampling_rate": 16000, "seed": 1, "path": "here"},
-        "split": {"unit": "speaker", "test": SPEAKERS, "validation": ["val"]},
+        "split": {"test": SPEAKERS, "validation": ["val"]},
         "features": {
             "n_fft": 1024,
             "hop_samples": 256,
@@ -251,7 +251,7 @@ def _write_corpus(root: Path, experiment: Experiment) -> None:
         episodes / "audit.json",
         {
             "relaxed": [],
-            "checks": [{"rule": "units stand on one side", "breaches": 0, "example": ""}],
+            "checks": [{"rule": "speakers stand on one side", "breaches": 0, "example": ""}],
         },
     )
 

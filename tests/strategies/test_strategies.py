@@ -69,6 +69,10 @@ def learn(setting, arm: str, **changes):
     return strategy, learner
 
 
+def take_step(strategy, learner, sampler, step: int = 0) -> dict[str, float]:
+    return strategy.accumulate_gradients(learner, strategy.draw(sampler, step, 4))
+
+
 @pytest.fixture
 def sampler(utterances, episodes) -> Sampler:
     return Sampler(utterances, episodes, 0)
@@ -78,7 +82,7 @@ def sampler(utterances, episodes) -> Sampler:
 def test_a_step_gives_finite_gradients_and_changes_no_weight(setting, sampler, arm) -> None:
     strategy, learner = learn(setting, arm)
     before = {n: v.clone() for n, v in learner.state_dict().items()}
-    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    losses = take_step(strategy, learner, sampler)
     gradients = [p.grad for p in learner.parameters() if p.grad is not None]
     assert gradients
     assert all(torch.isfinite(g).all() for g in gradients)
@@ -97,7 +101,7 @@ def test_a_voice_has_the_parameters_of_the_acoustic_model(setting, utterances, a
 
 def test_fixed_multitask_is_the_weighted_sum(setting, sampler) -> None:
     strategy, learner = learn(setting, "multitask")
-    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    losses = take_step(strategy, learner, sampler)
     weights = {**asdict(setting.loss), "phone": 0.1, "speaker": 0.2}
     assert losses["loss"] == pytest.approx(sum(w * losses[n] for n, w in weights.items()))
 
@@ -126,7 +130,7 @@ def test_learned_uncertainty_settles_where_its_derivative_vanishes() -> None:
 def test_maml_gradient_is_that_of_an_unrolled_loop(setting, sampler) -> None:
     """The same algorithm written otherwise: weights in place of parameters, one graph for all."""
     strategy, learner = learn(setting, "maml")
-    strategy.accumulate_gradients(learner, sampler, 3, 4)
+    take_step(strategy, learner, sampler, 3)
     found = {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
     learner.zero_grad()
     initial = strategy.voice(learner, sampler.batch(0, 1))
@@ -197,7 +201,7 @@ def test_average_trains_as_fine_tuning_does(setting, sampler) -> None:
     gradients = []
     for arm in ("average", "pretrain_finetune"):
         strategy, learner = learn(setting, arm)
-        strategy.accumulate_gradients(learner, sampler, 0, 4)
+        take_step(strategy, learner, sampler)
         gradients.append([p.grad for p in learner.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
@@ -205,7 +209,7 @@ def test_average_trains_as_fine_tuning_does(setting, sampler) -> None:
 
 def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
     strategy, learner = learn(setting, "pretrain_finetune")
-    losses = strategy.accumulate_gradients(learner, sampler, 0, 4)
+    losses = take_step(strategy, learner, sampler)
     batch = sampler.batch(0, 4)
     prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
     parts = acoustic_losses(prediction, batch)
@@ -219,6 +223,8 @@ def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
         ("maml", {"strategy": "mmal"}, "got 'mmal'; choose among"),
         ("maml", {"inner_steps": 0}, "strategies.maml.inner_steps: got 0"),
         ("maml", {"innersteps": 2}, "strategies.maml.innersteps: unknown key"),
+        ("maml", {"parameters": "everything"}, "no parameter subset 'everything'; choose among"),
+        ("maml", {"inner_rule": "adam"}, "strategies.maml.inner_rule: got 'adam'"),
         ("multitask", {"auxiliary": {"phone": -1.0}}, "strategies.multitask.auxiliary.phone"),
         ("multitask", {"auxiliary": {}}, "strategies.multitask.auxiliary"),
         ("multitask", {"auxiliary": {"mood": 1.0}}, "strategies.multitask.auxiliary"),
@@ -231,16 +237,10 @@ def test_impossible_settings_name_arm_and_key(setting, arm, changes, message) ->
     assert message in str(error.value)
 
 
-def test_an_unknown_subset_is_refused(setting, sampler) -> None:
-    strategy, learner = learn(setting, "maml", parameters="everything")
-    with pytest.raises(ValueError, match="no parameter subset 'everything'; choose among"):
-        strategy.accumulate_gradients(learner, sampler, 0, 4)
-
-
 def test_an_episode_larger_than_the_corpus_is_refused(setting, sampler) -> None:
     strategy, learner = learn(setting, "maml", tasks=40)
     with pytest.raises(ValueError, match="40 speakers.*but 4 training speakers"):
-        strategy.accumulate_gradients(learner, sampler, 0, 4)
+        take_step(strategy, learner, sampler)
 
 
 def test_every_registered_strategy_is_tested() -> None:

@@ -6,7 +6,7 @@ from test_strategies import SETTINGS, learn
 
 from adaptts.episodes.sampler import Sampler
 from adaptts.params import OptimisationParams
-from adaptts.strategies import training
+from adaptts.strategies import budget, training
 from adaptts.strategies.budget import plan
 from adaptts.strategies.training import train
 
@@ -54,8 +54,8 @@ def test_the_same_seed_gives_the_same_weights(setting, utterances, episodes, tmp
 def test_an_interrupted_training_ends_with_the_same_weights(
     setting, utterances, episodes, tmp_path, monkeypatch, arm
 ) -> None:
-    budget = {"utterance_gradients": 1500 if arm == "maml" else 240}
-    whole, result = run(setting, utterances, episodes, tmp_path / "whole", arm, **budget)
+    spend = {"utterance_gradients": 1500 if arm == "maml" else 240}
+    whole, result = run(setting, utterances, episodes, tmp_path / "whole", arm, **spend)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
 
     def interrupt(step: int, losses: dict[str, float]) -> None:
@@ -64,9 +64,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
     checkpoint = tmp_path / "checkpoint"
     with pytest.raises(InterruptedTrainingError):
-        run(setting, utterances, episodes, checkpoint, arm, interrupt, **budget)
+        run(setting, utterances, episodes, checkpoint, arm, interrupt, **spend)
     assert checkpoint.exists()
-    resumed, again = run(setting, utterances, episodes, checkpoint, arm, **budget)
+    resumed, again = run(setting, utterances, episodes, checkpoint, arm, **spend)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
     losses = [[row["loss"] for row in r.progress.curve] for r in (result, again)]
@@ -89,16 +89,51 @@ def test_divergence_names_the_step(setting, utterances, episodes, tmp_path) -> N
 def test_every_arm_spends_the_same_budget(setting, utterances, episodes, arm) -> None:
     sampler = Sampler(utterances, episodes, 0)
     strategy, learner = learn(setting, arm)
-    plain, _ = learn(setting, "pretrain_finetune")
-    budget = plan(
-        2000,
-        lambda step: strategy.accumulate_gradients(learner, sampler, step, 4),
-        lambda step: plain.accumulate_gradients(learner, sampler, step, 4),
-        4,
-    )
+    planned = plan(2000, strategy, learner, sampler, 4)
     # The last step is whole, so that half a step may be missing or too many.
-    assert abs(budget.utterance_gradients - 2000) <= budget.utterance_gradients_per_step / 2
+    assert abs(planned.utterance_gradients - 2000) <= planned.utterance_gradients_per_step / 2
     if arm == "maml":
         # 2 tasks of 2 inner steps on 2 utterances and an outer one on 2, at first order: 12.
         # The derivatives of the inner gradients come on top, at most twice the inner steps again.
-        assert 12 < budget.utterance_gradients_per_step < 12 + 2 * 2 * 8
+        assert 12 < planned.utterance_gradients_per_step < 12 + 2 * 2 * 8
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_the_first_steps_tell_what_later_ones_cost(
+    setting, utterances, episodes, monkeypatch, arm
+) -> None:
+    """Utterances differ in length; the count of a step must not depend on which were drawn."""
+    strategy, learner = learn(setting, arm)
+    sampler = Sampler(utterances, episodes, 0)
+    few = plan(2000, strategy, learner, sampler, 4)
+    monkeypatch.setattr(budget, "STEPS_MEASURED", 40)
+    many = plan(2000, strategy, learner, sampler, 4)
+    assert few.utterance_gradients_per_step == pytest.approx(
+        many.utterance_gradients_per_step, rel=0.02
+    )
+
+
+def test_plain_training_counts_its_utterances(setting, utterances, episodes) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    planned = plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4)
+    assert planned.utterance_gradients_per_step == pytest.approx(4)
+    assert planned.steps == 500
+
+
+def test_a_gradient_that_is_not_finite_ends_the_training(
+    setting, utterances, episodes, tmp_path, monkeypatch
+) -> None:
+    def poison(self, learner, batches) -> dict[str, float]:
+        learner.acoustic.mel.bias.grad = torch.full_like(learner.acoustic.mel.bias, float("nan"))
+        return {"loss": 1.0}
+
+    strategy, _ = learn(setting, "pretrain_finetune")
+    gradients = type(strategy).accumulate_gradients
+    steps = iter(range(1000))
+
+    def late(self, learner, batches) -> dict[str, float]:
+        return (gradients if next(steps) < 20 else poison)(self, learner, batches)
+
+    monkeypatch.setattr(type(strategy), "accumulate_gradients", late)
+    with pytest.raises(ValueError, match="gradient not finite"):
+        run(setting, utterances, episodes, tmp_path / "c")

@@ -210,6 +210,7 @@ def _choose(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
 def _bring(row: dict[str, str], source: Path, folder: Path, sampling_rate: int) -> _Prepared:
     try:
         recording = audio.read(source / row["source"])
+        _check_length(source / row["source"], row["source"])
         _check_samples(recording, row["source"])
         waveform = recording.samples.mean(axis=1)
         _check_sound(waveform, recording.sampling_rate, row["source"])
@@ -219,6 +220,17 @@ def _bring(row: dict[str, str], source: Path, folder: Path, sampling_rate: int) 
     finished = audio.finish(resampled, sampling_rate, row["utterance"])
     audio.write(folder / row["path"], finished, sampling_rate)
     return _Prepared(len(finished) / sampling_rate, tuple(_notes(recording)))
+
+
+def _check_length(path: Path, name: str) -> None:
+    """A WAV file cut short reads as a shorter one; its header tells."""
+    with path.open("rb") as file:
+        header = file.read(8)
+    if header[:4] == b"RIFF":
+        told = int.from_bytes(header[4:], "little") + 8
+        # Programs that write to a pipe leave the length open: all ones, or nothing.
+        if told not in (8, 2**32 + 7) and path.stat().st_size < told:
+            raise AudioError(f"{name} is cut short: {path.stat().st_size} of {told} bytes")
 
 
 def _check_samples(recording: audio.Recording, name: str) -> None:

@@ -38,7 +38,7 @@ def audit_episodes(
     table = index.reset_index(drop=True)
     text_of = dict(zip(table["utterance"], map(normalise_text, table["text"]), strict=True))
     episodes = episodes.assign(text=episodes["utterance"].map(text_of))
-    groups = [("units", "speaker"), ("recordings", "utterance")]
+    groups = [("speakers", "speaker"), ("recordings", "utterance")]
     checks = [
         _crossing(episodes, column, f"{what} stand on one side of the split")
         for what, column in groups

@@ -1,7 +1,4 @@
-"""Which units train, validate and test, and which of their utterances may be used for what.
-
-A unit is a value of one column of the manifest: a speaker, unless `split.unit` says otherwise.
-"""
+"""Which speakers train, validate and test, and which of their utterances are used for what."""
 
 import numpy as np
 import pandas as pd
@@ -13,35 +10,34 @@ COLUMNS = ["utterance", "speaker", "split", "role", "draw", "rank"]
 NO_DRAW = -1
 
 
-def split_units(index: pd.DataFrame, params: SplitParams) -> dict[str, str]:
-    """Each unit's side: train, validation or test.
+def split_speakers(index: pd.DataFrame, params: SplitParams) -> dict[str, str]:
+    """Each speaker's side: train, validation or test.
 
-    Raises ValueError if a held-out unit does not exist, none is left to train, or siblings stand
+    Raises ValueError if a held-out speaker does not exist, none is left to train, or siblings stand
     on both sides.
     """
-    for column in filter(None, (params.unit, params.keep_together)):
-        if column not in index.columns:
-            raise ValueError(
-                f"split names the column {column!r}, which the manifest lacks; "
-                f"it has {sorted(index.columns)}"
-            )
-    units = sorted(index[params.unit].unique())
-    sides = dict.fromkeys(units, "train")
+    if params.keep_together and params.keep_together not in index.columns:
+        raise ValueError(
+            f"split.keep_together names the column {params.keep_together!r}, which the manifest "
+            f"lacks; it has {sorted(index.columns)}"
+        )
+    speakers = sorted(index["speaker"].unique())
+    sides = dict.fromkeys(speakers, "train")
     for side, names in (("test", params.test), ("validation", params.validation)):
         for name in names:
             if name not in sides:
                 raise ValueError(
-                    f"split.{side} names {name!r}, which is no {params.unit} of the corpus; "
-                    f"choose among {units}"
+                    f"split.{side} names {name!r}, which is no speaker of the corpus; "
+                    f"choose among {speakers}"
                 )
             sides[name] = side
     if "train" not in sides.values():
-        raise ValueError("every unit is held out; leave some out of split.test and validation")
+        raise ValueError("every speaker is held out; leave some out of split.test and validation")
     if params.keep_together:
         for value, rows in index.groupby(params.keep_together):
-            touched = {sides[unit]: unit for unit in sorted(rows[params.unit].unique())}
+            touched = {sides[name]: name for name in sorted(rows["speaker"].unique())}
             if len(touched) > 1:
-                placed = ", ".join(f"{unit} in {side}" for side, unit in touched.items())
+                placed = ", ".join(f"{name} in {side}" for side, name in touched.items())
                 raise ValueError(
                     f"siblings of {params.keep_together} {value!r} stand on several sides: "
                     f"{placed}; put them on one side under split"
@@ -52,17 +48,17 @@ def split_units(index: pd.DataFrame, params: SplitParams) -> dict[str, str]:
 def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams) -> pd.DataFrame:
     """One row per use of an utterance, with `COLUMNS`.
 
-    Queries are drawn first, for every held-out unit. With `text_disjoint`, whatever shares its
+    Queries are drawn first, for every held-out speaker. With `text_disjoint`, whatever shares its
     normalised text with a query is then used for nothing else. A draw of a support set is an
     order of utterances: the K-shot set is its first K (`rank` < K), so the sets are nested.
 
-    Raises ValueError if a unit has too few utterances.
+    Raises ValueError if a speaker has too few utterances.
     """
-    sides = split_units(index, split)
+    sides = split_speakers(index, split)
     table = pd.DataFrame(
         {
             "utterance": index["utterance"].to_numpy(),
-            "speaker": index[split.unit].to_numpy(),
+            "speaker": index["speaker"].to_numpy(),
             "text": [normalise_text(text) for text in index["text"]],
         }
     )
@@ -84,10 +80,10 @@ def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams
             "lower episodes.queries or set episodes.text_disjoint: false"
         )
     parts.append(_rows(training, "train", "train"))
-    for side, units in held_out.items():
-        for unit in units:
-            pool = rest[rest["speaker"] == unit]
-            _need(len(pool), max(params.shots), unit, "support utterances (episodes.shots)", params)
+    for side, speakers in held_out.items():
+        for speaker in speakers:
+            pool = rest[rest["speaker"] == speaker]
+            _need(len(pool), max(params.shots), speaker, "support utterances (episodes.shots)")
             for draw in range(params.draws):
                 chosen = pool.iloc[_spread(pool["text"], max(params.shots), generator)]
                 rows = _rows(chosen, side, "support")
@@ -103,13 +99,13 @@ def _draw_queries(
 ) -> pd.DataFrame:
     """The query utterances; those of validation share no text with those of test, if they must."""
     parts: list[pd.DataFrame] = []
-    for side, units in held_out.items():
+    for side, speakers in held_out.items():
         taken = {text for part in parts for text in part["text"] if part["split"].iloc[0] != side}
-        for unit in units:
-            pool = table[table["speaker"] == unit]
+        for speaker in speakers:
+            pool = table[table["speaker"] == speaker]
             if params.text_disjoint:
                 pool = pool[~pool["text"].isin(taken)]
-            _need(len(pool), params.queries, unit, "query utterances (episodes.queries)", params)
+            _need(len(pool), params.queries, speaker, "query utterances (episodes.queries)")
             chosen = pool.iloc[_spread(pool["text"], params.queries, generator)]
             parts.append(_rows(chosen, side, "query").assign(text=chosen["text"].to_numpy()))
     return pd.concat(parts, ignore_index=True)
@@ -127,10 +123,9 @@ def _rows(table: pd.DataFrame, side: str, role: str) -> pd.DataFrame:
     return rows.assign(split=side, role=role, draw=NO_DRAW, rank=NO_DRAW)
 
 
-def _need(have: int, need: int, unit: str, what: str, params: EpisodeParams) -> None:
+def _need(have: int, need: int, speaker: str, what: str) -> None:
     if have < need:
-        cause = " whose text no query shares" if params.text_disjoint else ""
         raise ValueError(
-            f"{unit} has {have} utterances{cause} for {need} {what}; "
-            "lower that number, hold out another unit, or add recordings"
+            f"{speaker} has {have} utterances that may be used for {need} {what}; "
+            "lower that number, hold out another speaker, or add recordings"
         )

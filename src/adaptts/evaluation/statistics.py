@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 # With more speakers than this, sign patterns are drawn rather than all tried.
 EXACT_SPEAKERS = 14
 
+# Fewer speakers than these give no interval.
+LEAST_SPEAKERS = 3
+
 # Numbers held at once while resampling, 64 MiB of them: large grids are worked on in parts.
 BLOCK_VALUES = 8_000_000
 
@@ -103,11 +106,11 @@ def interval(estimate: float, resampled: Array, confidence: float, speakers: int
     """The expanded percentile interval of `resampled` estimates (Hesterberg 2015).
 
     Percentiles of a bootstrap over few speakers are too narrow: they miss the factor n/(n − 1) of a
-    variance and the tails of Student's t. Taking them further out mends both. With one speaker
-    there is no interval.
+    variance and the tails of Student's t. Taking them further out mends both. With fewer
+    than `LEAST_SPEAKERS` there is no interval: the bootstrap has next to nothing to resample.
     """
     usable = resampled[np.isfinite(resampled)]
-    if speakers < 2 or len(usable) == 0:
+    if speakers < LEAST_SPEAKERS or len(usable) == 0:
         return Interval(estimate, np.nan, np.nan)
     reach = t.ppf((1 + confidence) / 2, speakers - 1) * np.sqrt(speakers / (speakers - 1))
     low, high = np.quantile(usable, [norm.cdf(-reach), norm.cdf(reach)])

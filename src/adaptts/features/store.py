@@ -101,6 +101,8 @@ class FeatureStore:
         """
         index = _read_table(folder / "index.parquet").set_index("utterance")
         settings = _read_json(folder / "features.json")
+        if not isinstance(settings, dict) or {"features", "sampling_rate"} - settings.keys():
+            raise StoreError(f"{folder / 'features.json'} lacks what it must hold; {REMEDY}")
         feature_params = params.parse(FeatureParams, settings["features"], "features")
         arrays = open_arrays(folder, shapes(feature_params, index), "r")
         return cls(

@@ -119,14 +119,20 @@ class AcousticModel(nn.Module):
         return self.mel(decoded), decoded
 
 
+def known_subset(name: str) -> str:
+    """The name itself. Raises ValueError if there is no such subset."""
+    if name not in SUBSETS:
+        raise ValueError(f"no parameter subset {name!r}; choose among {sorted(SUBSETS)}")
+    return name
+
+
 def choose(parameters: Parameters, subset: str) -> Parameters:
     """The parameters of a voice that belong to the named subset.
 
     Raises ValueError if there is no such subset, or nothing belongs to it.
     """
-    if subset not in SUBSETS:
-        raise ValueError(f"no parameter subset {subset!r}; choose among {sorted(SUBSETS)}")
-    chosen = {name: value for name, value in parameters.items() if SUBSETS[subset](name)}
+    belongs = SUBSETS[known_subset(subset)]
+    chosen = {name: value for name, value in parameters.items() if belongs(name)}
     if not chosen:
         raise ValueError(f"the parameter subset {subset!r} matches no parameter of the voice")
     return chosen

@@ -7,3 +7,4 @@ class Average(PretrainFinetune):
     """Trained as transfer learning is; takes no steps, and ignores the support set."""
 
     takes_steps = False
+    uses_support = False

@@ -1,15 +1,21 @@
 """The training budget, counted alike for every arm.
 
 The unit is the utterance-gradient: what one forward and backward pass of the acoustic model costs
-for one utterance of a plain batch. What a step of a strategy costs is read from an instrument,
-PyTorch's counter of floating-point operations, while the step is really evaluated. A second-order
-episode thus counts its inner steps, its outer step and the derivatives of derivatives.
+for one utterance. What a step of a strategy costs is read from an instrument, PyTorch's counter of
+floating-point operations, while the step is really evaluated, beside plain passes over the same
+batches. A second-order episode thus counts its inner steps, its outer step and the derivatives of
+derivatives.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch.utils.flop_counter import FlopCounterMode
+
+from adaptts.episodes.sampler import Sampler
+from adaptts.strategies.learner import Learner
+from adaptts.strategies.pretrain_finetune import PretrainFinetune
+from adaptts.strategies.strategy import Strategy
 
 STEPS_MEASURED = 4
 
@@ -24,25 +30,33 @@ class Budget:
         return self.steps * self.utterance_gradients_per_step
 
 
-def count_operations(evaluate_step: Callable[[int], object]) -> int:
-    """Floating-point operations of the first few steps."""
-    with FlopCounterMode(display=False) as counter:
-        for step in range(STEPS_MEASURED):
-            evaluate_step(step)
-    return counter.get_total_flops()
-
-
 def plan(
     utterance_gradients: int,
-    evaluate_step: Callable[[int], object],
-    evaluate_plain_step: Callable[[int], object],
-    plain_utterances: int,
+    strategy: Strategy,
+    learner: Learner,
+    sampler: Sampler,
+    batch_utterances: int,
 ) -> Budget:
     """How many steps of a strategy the budget pays for.
 
-    evaluate_step: evaluates the gradients of a step, by number, and changes no weight.
-    evaluate_plain_step: the same for plain multi-speaker training on `plain_utterances`.
+    Gradients are left in the learner's parameters; no weight changes.
     """
-    unit = count_operations(evaluate_plain_step) / plain_utterances
-    cost = count_operations(evaluate_step) / unit
+    plain = PretrainFinetune(None, strategy.setting, {})
+    costs = []
+    for step in range(STEPS_MEASURED):
+        batches = strategy.draw(sampler, step, batch_utterances)
+        unit = sum(
+            count_operations(lambda b=batch: plain.accumulate_gradients(learner, [b]))
+            for batch in batches
+        ) / sum(map(len, batches))
+        spent = count_operations(lambda b=batches: strategy.accumulate_gradients(learner, b))
+        costs.append(spent / unit)
+    cost = sum(costs) / len(costs)
     return Budget(max(1, round(utterance_gradients / cost)), cost)
+
+
+def count_operations(evaluate: Callable[[], object]) -> int:
+    """The floating-point operations of matrix products and convolutions in a call."""
+    with FlopCounterMode(display=False) as counter:
+        evaluate()
+    return counter.get_total_flops()

@@ -51,11 +51,19 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a safetensors file; raises ValueError if it is damaged or of another model."""
+def read_tensors(path: Path) -> Parameters:
+    """Read a safetensors file; raises ValueError if it is missing or damaged."""
     try:
-        module.load_state_dict(load_file(path))
-    except (RuntimeError, OSError, SafetensorError) as error:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); delete it and run again") from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load what `read_tensors` reads; raises ValueError if it is of another model."""
+    try:
+        module.load_state_dict(read_tensors(path))
+    except RuntimeError as error:
         raise ValueError(
             f"{path} does not hold this model's weights ({error}); delete it and run again"
         ) from error

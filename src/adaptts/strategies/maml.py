@@ -5,25 +5,27 @@ weights so that the adapted ones do well on other utterances of that speaker.
 """
 
 from itertools import islice
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import Parameters, descend, make_rule
-from adaptts.models.acoustic import SPEAKER, choose
+from adaptts.models.acoustic import SPEAKER, choose, known_subset
 from adaptts.objectives import voice_loss
-from adaptts.params import STRICT, Positive, PositiveReal, Rule
+from adaptts.params import STRICT, Positive, PositiveReal
 from adaptts.strategies.learner import Learner, Setting
 from adaptts.strategies.strategy import Rates, Strategy
 
 
 @dataclass(frozen=True, config=STRICT)
 class MamlParams:
-    parameters: str  # which adapt in the inner loop: see models.acoustic.SUBSETS
+    parameters: Annotated[str, AfterValidator(known_subset)]  # which adapt in the inner loop
     inner_steps: Positive
-    inner_rule: Rule
+    inner_rule: Literal["sgd", "preconditioned_sgd"]  # Adam's first step has no derivative
     inner_rate: PositiveReal
     outer_rate: PositiveReal
     tasks: Positive  # speakers per outer step
@@ -49,18 +51,19 @@ class Maml(Strategy):
     def learning_rates(self, learner: Learner, rate: float) -> Rates:
         return [(self.params.outer_rate, list(learner.parameters()))]
 
-    def accumulate_gradients(
-        self, learner: Learner, sampler: Sampler, step: int, utterances: int
-    ) -> dict[str, float]:
+    def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
+        """Support and query of each task, in turn."""
         params = self.params
         tasks = sampler.episode(step, params.tasks, params.support, params.query)
+        parts = [part for task in tasks for part in (task.support, task.query)]
+        return [sampler.utterances.batch(part) for part in parts]
+
+    def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
         total = 0.0
         # One task after another, each with its own backward pass: the graph of one task is all
         # that memory holds, and it is quicker than one pass for all.
-        for task in tasks:
-            support = sampler.utterances.batch(task.support)
-            query = sampler.utterances.batch(task.query)
-            loss = self._query_loss(learner, support, query) / len(tasks)
+        for support, query in zip(batches[::2], batches[1::2], strict=True):
+            loss = self._query_loss(learner, support, query) / self.params.tasks
             loss.backward()
             total += loss.item()
         return {"loss": total}

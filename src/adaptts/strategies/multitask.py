@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adaptts.episodes.batch import Batch
-from adaptts.episodes.sampler import Sampler
 from adaptts.models.acoustic import Prediction
 from adaptts.objectives import UncertaintyWeighting, acoustic_losses, masked_mean, weighted_sum
 from adaptts.params import STRICT, PositiveReal, Weight
@@ -86,10 +85,8 @@ class Multitask(PretrainFinetune):
         of_model = [p for p in learner.parameters() if all(p is not w for w in weights)]
         return [(rate, of_model), (self.params.weighting_rate, weights)]
 
-    def accumulate_gradients(
-        self, learner: Learner, sampler: Sampler, step: int, utterances: int
-    ) -> dict[str, float]:
-        batch = sampler.batch(step, utterances)
+    def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
+        (batch,) = batches
         prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
         losses = acoustic_losses(prediction, batch)
         for name in self.params.auxiliary:

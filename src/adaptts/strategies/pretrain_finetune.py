@@ -19,10 +19,11 @@ class PretrainFinetune(Strategy):
     def extend(self, learner: Learner) -> None:
         """The trunk has all it takes."""
 
-    def accumulate_gradients(
-        self, learner: Learner, sampler: Sampler, step: int, utterances: int
-    ) -> dict[str, float]:
-        batch = sampler.batch(step, utterances)
+    def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
+        return [sampler.batch(step, utterances)]
+
+    def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
+        (batch,) = batches
         prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
         losses = acoustic_losses(prediction, batch)
         loss = weighted_sum(losses, asdict(self.setting.loss))

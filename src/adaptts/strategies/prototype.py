@@ -59,15 +59,19 @@ class Prototype(Strategy):
         encoder.output.bias.data.copy_(learner.average_speaker().detach())
         learner.extra["encoder"] = encoder
 
-    def accumulate_gradients(
-        self, learner: Learner, sampler: Sampler, step: int, utterances: int
-    ) -> dict[str, float]:
+    def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
+        """The support of all speakers, and the queries of all, speaker by speaker."""
         params = self.params
         tasks = sampler.episode(step, params.speakers, params.support, params.query)
         support = sampler.utterances.batch([u for task in tasks for u in task.support])
-        query = sampler.utterances.batch([u for task in tasks for u in task.query])
-        prototypes = self._embed(learner, support).unflatten(0, (len(tasks), -1)).mean(1)
-        label = torch.arange(len(tasks)).repeat_interleave(params.query)
+        return [support, sampler.utterances.batch([u for task in tasks for u in task.query])]
+
+    def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
+        params = self.params
+        support, query = batches
+        embedded = self._embed(learner, support)
+        prototypes = embedded.unflatten(0, (params.speakers, params.support)).mean(1)
+        label = torch.arange(params.speakers).repeat_interleave(params.query)
         logits = similarities(self._embed(learner, query), prototypes, params.distance)
         losses = acoustic_losses(learner.acoustic(query, prototypes[label]), query)
         losses["metric"] = F.cross_entropy(logits, label)

@@ -29,6 +29,7 @@ class Strategy(ABC):
 
     Params: ClassVar[type] = NoParams
     takes_steps: ClassVar[bool] = True
+    uses_support: ClassVar[bool] = True  # whether a voice depends on the speaker at all
 
     def __init__(self, params: object, setting: Setting, preconditioner: Parameters) -> None:
         self.params = params
@@ -44,12 +45,13 @@ class Strategy(ABC):
         return [(rate, list(learner.parameters()))]
 
     @abstractmethod
-    def accumulate_gradients(
-        self, learner: Learner, sampler: Sampler, step: int, utterances: int
-    ) -> dict[str, float]:
-        """Add the gradients of one training step to the learner's parameters.
+    def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
+        """The batches of a training step, by its number. utterances: size of a plain batch."""
 
-        step: which batch or episode to draw. utterances: size of a plain batch.
+    @abstractmethod
+    def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
+        """Add the gradients of one training step, on what `draw` gave, to the parameters.
+
         Returns the losses to draw as curves, `loss` among them.
         """
 

@@ -22,7 +22,6 @@ from adaptts.episodes.sampler import Sampler
 from adaptts.params import OptimisationParams
 from adaptts.strategies.budget import Budget, plan
 from adaptts.strategies.learner import Learner
-from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.strategy import Strategy
 
 Log = Callable[[int, dict[str, float]], None]
@@ -96,13 +95,7 @@ def train(
 
     Raises ValueError when the loss is not finite.
     """
-    plain = PretrainFinetune(None, strategy.setting, {})
-    budget = plan(
-        params.utterance_gradients,
-        lambda step: strategy.accumulate_gradients(learner, sampler, step, params.batch_utterances),
-        lambda step: plain.accumulate_gradients(learner, sampler, step, params.batch_utterances),
-        params.batch_utterances,
-    )
+    budget = plan(params.utterance_gradients, strategy, learner, sampler, params.batch_utterances)
     weights = list(learner.parameters())
     peaks = strategy.learning_rates(learner, params.learning_rate)
     optimiser = torch.optim.AdamW(
@@ -121,11 +114,10 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(progress.step / budget.steps)
         optimiser.zero_grad(set_to_none=True)
-        losses = strategy.accumulate_gradients(
-            learner, sampler, progress.step, params.batch_utterances
-        )
-        _check_finite(losses, progress.step)
-        nn.utils.clip_grad_norm_(weights, params.gradient_norm)
+        batches = strategy.draw(sampler, progress.step, params.batch_utterances)
+        losses = strategy.accumulate_gradients(learner, batches)
+        norm = nn.utils.clip_grad_norm_(weights, params.gradient_norm)
+        _check_finite({**losses, "gradient": norm.item()}, progress.step)
         optimiser.step()
         average.update(weights, progress.step)
         progress.step += 1
