@@ -9,8 +9,8 @@ from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.report import Report
 from adaptts.reporting.results import Results
 
-# Two speakers with two sentences and one seed each.
-SENTENCES = [("ann", "a0"), ("ann", "a1"), ("bob", "b0"), ("bob", "b1")]
+# One speaker with two sentences and two with one, and one seed each.
+SENTENCES = [("ann", "a0"), ("ann", "a1"), ("bob", "b0"), ("cyd", "c0")]
 
 
 def rows(arm: str, metric: str, values: list[float], steps: int = 10) -> list[dict]:
@@ -111,7 +111,7 @@ def test_differences_are_of_the_same_utterances(results: Results) -> None:
     assert row["baseline"] == "pretrain_finetune"
     assert row["difference"] == pytest.approx(-(1.0 + 0.5 + 2.0) / 3)
     assert row["improvement"] == 1.0
-    assert row["p"] == 0.5  # 2 of the 4 patterns of signs of two speakers
+    assert row["p"] == 0.25  # 2 of the 8 patterns of signs of three speakers
 
 
 def test_p_values_are_adjusted_for_the_arms_of_a_metric(report: Report) -> None:
