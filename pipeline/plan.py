@@ -17,6 +17,7 @@ from adaptts import params
 from adaptts.models.acoustic import known_subset
 from adaptts.strategies import read_strategy
 from pipeline.patience import patiently
+from pipeline.stage import flatten
 
 NAMED = 4  # items of a stage's matrix, or reasons of a stage, that are named; more are counted
 
@@ -103,8 +104,8 @@ def _explain(stage: PipelineStage, entries: Iterable[Any]) -> Iterator[str]:
 
 def _explain_params(dependency: ParamsDependency) -> Iterator[str]:
     """Each parameter that is another than at the last run."""
-    before = _flatten(dependency.hash_info.value or {})
-    now = _flatten(dependency.read_params())
+    before = flatten(dependency.hash_info.value or {})
+    now = flatten(dependency.read_params())
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key, "none"), now.get(key, "none")
         if old != new:
@@ -116,17 +117,6 @@ def _list(reasons: Iterable[str]) -> str:
     found = sorted(reasons, key=lambda reason: "→" not in reason)
     more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
     return ", ".join(found[:NAMED] + more)
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"training": {"loss": {"mel": 1}}} becomes {"training.loss.mel": 1}."""
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _name(stages: Iterable[PipelineStage]) -> str:

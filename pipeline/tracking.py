@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from pipeline.stage import Stage
+from pipeline.stage import Stage, flatten
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, so that only who logs pays for it
     from mlflow import MlflowClient
@@ -199,7 +199,7 @@ def _training_run(client: "MlflowClient", stage: Stage) -> "Run":
             SUPERSEDED: "false",
         }
         mine = _create(client, stage.params.name, stage.address, stage.address, tags)
-        values = {**stage.item, **_flatten(stage.parameters())}
+        values = {**stage.item, **flatten(stage.parameters())}
         client.log_batch(
             mine.info.run_id, params=[Param(name, str(value)) for name, value in values.items()]
         )
@@ -236,14 +236,3 @@ def _experiment(client: "MlflowClient") -> str:
             f"`mlflow experiments restore` or delete it for good with `mlflow gc`"
         )
     return found.experiment_id
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"training": {"loss": {"mel": 1}}} becomes {"training.loss.mel": 1}."""
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
