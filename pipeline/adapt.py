@@ -6,11 +6,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adaptts.adaptation import VoiceWriter, adapt, moved_parameters, silence, speak
-from adaptts.inner_loop import DivergedError, GradientDescent, UpdateRule, make_rule
+from adaptts.adaptation import VoiceWriter, moved_parameters, read_manner, silence, speak
+from adaptts.inner_loop import DivergedError
+from adaptts.models.adapted import Subset, make_adapted
 from adaptts.params import TrialParams, parse
 from pipeline.arms import Arm, Data, open_arm, open_data
 from pipeline.stage import Stage, run, whole
+from pipeline.voices import make_voice
+
+NO_STEP = TrialParams("sgd", 1.0)  # of arms that take none
 
 
 def main(stage: Stage) -> None:
@@ -23,12 +27,12 @@ def main(stage: Stage) -> None:
     for seed, shots in tqdm(points, desc=stage.address, unit="voice", disable=None):
         support = data.support(speaker, params.draw_of(seed), shots)
         key = {"seed": seed, "draw": params.draw_of(seed), "shots": shots}
-        adapted = make_voice(stage, data, arms[seed], support, key, writer, curve, costs)
+        adapted = adapt(stage, data, arms[seed], support, key, writer, curve, costs)
     with whole(Path("voices") / name / speaker) as folder:
         writer.save(folder, curve, {"arm": name, "speaker": speaker, **adapted, "runs": costs})
 
 
-def make_voice(
+def adapt(
     stage: Stage,
     data: Data,
     arm: Arm,
@@ -43,14 +47,13 @@ def make_voice(
     support = data.utterances.batch(support_names)
     names = data.queries(stage.item["speaker"])
     queries = data.utterances.batch(names)
-    start = arm.strategy.voice(arm.learner, support)
     takes_steps = arm.strategy.takes_steps
-    subset = params.adaptation.parameters if takes_steps else "speaker"
+    manner = read_manner(params, stage.item["arm"])
+    trial = chosen_trial(stage) if takes_steps else NO_STEP
     steps = params.adaptation.steps if takes_steps else [0]
-    rule = chosen_rule(stage, arm) if takes_steps else GradientDescent(0.0)
     seconds, told = 0.0, 0
     try:
-        for snapshot in adapt(acoustic, start, support, rule, subset, params.training.loss, steps):
+        for snapshot in make_voice(arm, manner, support, trial, steps):
             spoken = speak(acoustic, snapshot.voice, queries, data.utterances)
             writer.add({**key, "steps": snapshot.steps}, names, spoken)
             curve.append({**key, "step": snapshot.steps, "support_loss": snapshot.support_loss})
@@ -64,13 +67,14 @@ def make_voice(
     costs.append({**key, "steps": steps[max(told - 1, 0)], "adaptation_seconds": seconds})
     if not arm.strategy.uses_support:
         return {"adapted_parameters": 0, "bytes_per_voice": 0}
-    return moved_parameters(start, subset)
+    adapted = make_adapted(manner.parameters, manner.rank) if takes_steps else Subset("speaker")
+    return moved_parameters(arm.strategy.voice(arm.learner, support), adapted)
 
 
-def chosen_rule(stage: Stage, arm: Arm) -> UpdateRule:
+def chosen_trial(stage: Stage) -> TrialParams:
+    """How the arm adapts best on the validation speakers."""
     path = Path("tuning") / stage.item["arm"] / "chosen.json"
-    trial = parse(TrialParams, json.loads(path.read_text(encoding="utf-8")), str(path))
-    return make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner)
+    return parse(TrialParams, json.loads(path.read_text(encoding="utf-8")), str(path))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dvc.scm import SCMError
 from dvc.stage import PipelineStage
 
 from adaptts import params
-from adaptts.models.acoustic import known_subset
+from adaptts.adaptation import read_manner
 from adaptts.strategies import read_strategy
 from pipeline.patience import patiently
 from pipeline.stage import flatten
@@ -60,9 +60,9 @@ def make_plan() -> Plan:
     """
     experiment = params.read(Path("params.yaml"))
     # Now, and not when their stages come.
-    known_subset(experiment.adaptation.parameters)
     for arm in experiment.arms:
         read_strategy(arm, experiment.strategies[arm])
+        read_manner(experiment, arm)
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:

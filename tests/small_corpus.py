@@ -11,7 +11,7 @@ from adaptts.params import EpisodeParams, FeatureParams, LossParams, ModelParams
 FEATURES = FeatureParams(
     n_fft=256,
     hop_samples=64,
-    mels=8,
+    mels=16,
     mel_min_hz=0.0,
     mel_max_hz=4000.0,
     f0_min_hz=60.0,
@@ -50,7 +50,7 @@ def make_store(folder: Path, seed: int = 0) -> None:
             length = generator.integers(2, 5, len(spoken)) + number % 3
             frames = np.repeat(spoken, length)
             mels.append(
-                phone_colour[frames] + colour + 0.1 * generator.normal(size=(len(frames), 8))
+                phone_colour[frames] + colour + 0.1 * generator.normal(size=(len(frames), FEATURES.mels))
             )
             pitches.append(np.where(frames == 1, 0, 100 + 15 * number + frames))
             phones.append(spoken)

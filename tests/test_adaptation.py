@@ -1,14 +1,29 @@
 import math
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from test_strategies import learn
 
-from adaptts.adaptation import Spoken, Voices, VoiceWriter, adapt, moved_parameters, silence, speak
+from adaptts.adaptation import (
+    Snapshot,
+    Spoken,
+    Voices,
+    VoiceWriter,
+    adapt,
+    moved_parameters,
+    read_manner,
+    silence,
+    speak,
+)
 from adaptts.inner_loop import Adam, DivergedError, GradientDescent
-from adaptts.models.acoustic import SPEAKER, SUBSETS
+from adaptts.models.acoustic import SPEAKER
+from adaptts.models.adapted import SUBSETS, LowRank, Subset
+from adaptts.objectives import voice_loss
+from adaptts.params import Experiment, MannerParams, ParamsError, parse
 
 STEPS = [0, 1, 3, 8]
 
@@ -18,12 +33,15 @@ def arm(setting):
     return learn(setting, "pretrain_finetune")
 
 
-def snapshots(setting, utterances, arm, names=("s6_2", "s6_3"), rule=None, subset="all"):
+def snapshots(
+    setting, utterances, arm, names=("s6_2", "s6_3"), rule=None, subset="all", anchor=0.0, **manner
+):
     strategy, learner = arm
     support = utterances.batch(list(names))
     start = strategy.voice(learner, support)
     rule = rule or Adam(0.01)
-    return list(adapt(learner.acoustic, start, support, rule, subset, setting.loss, STEPS))
+    how = MannerParams(parameters=subset, space={"adam": (0.01, 0.01)}, **manner)
+    return list(adapt(learner.acoustic, start, support, rule, how, setting.loss, STEPS, anchor))
 
 
 def test_the_support_loss_falls(setting, utterances, arm) -> None:
@@ -56,7 +74,7 @@ def test_only_the_subset_moves(setting, utterances, arm, subset) -> None:
     moved = {n for n, v in taken[-1].voice.items() if not torch.equal(v, taken[0].voice[n])}
     assert moved
     assert all(SUBSETS[subset](name) for name in moved)
-    assert moved_parameters(taken[0].voice, "speaker") == {
+    assert moved_parameters(taken[0].voice, Subset("speaker")) == {
         "adapted_parameters": setting.model.speaker_channels,
         "bytes_per_voice": 4 * setting.model.speaker_channels,
     }
@@ -141,6 +159,97 @@ def test_voices_come_back_as_they_were_written(tmp_path) -> None:
 def test_a_missing_voice_folder_is_an_error(tmp_path) -> None:
     with pytest.raises(ValueError, match="is not whole"):
         Voices.open(tmp_path / "nowhere")
+
+
+def distance(one: Snapshot, other: Snapshot) -> float:
+    return sum((one.voice[n] - v).square().sum().item() for n, v in other.voice.items())
+
+
+def test_an_anchor_keeps_the_voice_near_its_start(setting, utterances, arm) -> None:
+    ways = {a: snapshots(setting, utterances, arm, anchor=a) for a in (0.0, 0.1, 10.0)}
+    free, near, nearer = (distance(way[-1], way[0]) for way in ways.values())
+    assert nearer < near < free
+
+
+def test_the_anchor_is_half_the_squared_distance(setting, utterances, arm) -> None:
+    """The first step starts at distance 0; the second step's loss has the penalty in it."""
+    rule = GradientDescent(0.01)
+    free = snapshots(setting, utterances, arm, rule=rule)
+    strategy, learner = arm
+    support = utterances.batch(["s6_2", "s6_3"])
+    how = MannerParams(parameters="all", space={"sgd": (0.01, 0.01)})
+    start = strategy.voice(learner, support)
+    walk = adapt(learner.acoustic, start, support, rule, how, setting.loss, [0, 1, 2], anchor=3.0)
+    _, first, second = walk
+    plain = voice_loss(learner.acoustic, first.voice, support, setting.loss).item()
+    assert second.support_loss == pytest.approx(plain + 1.5 * distance(free[1], free[0]), rel=1e-5)
+
+
+def test_what_is_held_back_picks_the_step_and_is_not_adapted_to(setting, utterances, arm) -> None:
+    _, learner = arm
+    held = utterances.batch(["s6_4"])
+    rule = Adam(0.05)  # too fast: the last step is not the best one
+    taken = snapshots(setting, utterances, arm, ("s6_2", "s6_3", "s6_4"), rule, hold_back=True)
+    losses = [voice_loss(learner.acoustic, s.voice, held, setting.loss).item() for s in taken]
+    assert losses == sorted(losses, reverse=True)
+    walk = snapshots(setting, utterances, arm, ("s6_2", "s6_3"), rule)
+    plain = [voice_loss(learner.acoustic, s.voice, held, setting.loss).item() for s in walk]
+    assert all(kept <= every + 1e-6 for kept, every in zip(losses, plain, strict=True))
+
+
+def test_a_single_utterance_is_not_held_back(setting, utterances, arm) -> None:
+    plain = snapshots(setting, utterances, arm, ("s6_2",))
+    held = snapshots(setting, utterances, arm, ("s6_2",), hold_back=True)
+    assert distance(plain[-1], held[-1]) == 0
+
+
+def test_other_tempos_are_other_steps_and_the_same_ones_each_time(setting, utterances, arm) -> None:
+    plain = snapshots(setting, utterances, arm)
+    ways = [snapshots(setting, utterances, arm, tempo=0.3) for _ in range(2)]
+    assert distance(ways[0][-1], ways[1][-1]) == 0
+    assert distance(ways[0][-1], plain[-1]) > 0
+
+
+def test_low_rank_updates_leave_the_other_parameters(setting, utterances, arm) -> None:
+    taken = snapshots(setting, utterances, arm, subset="low_rank", rank=1)
+    assert taken[-1].support_loss < taken[1].support_loss
+    bias = "mel.bias"
+    torch.testing.assert_close(taken[-1].voice[bias], taken[0].voice[bias], rtol=0, atol=0)
+    numbers = moved_parameters(taken[0].voice, LowRank(1))["adapted_parameters"]
+    assert numbers < moved_parameters(taken[0].voice, Subset("all"))["adapted_parameters"]
+
+
+def experiment(**adaptation) -> Experiment:
+    path = Path(__file__).parents[1] / "presets/default.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values["strategies"]["maml"]["adaptation"] = adaptation
+    return parse(Experiment, values, "")
+
+
+def test_an_arm_adapts_as_the_experiment_says_where_it_says_nothing_else() -> None:
+    manner = read_manner(experiment(), "maml")
+    assert manner.parameters == "all"
+    assert set(manner.space) == {"adam", "preconditioned_sgd"}
+    manner = read_manner(experiment(parameters="speaker", space={"adam": [0.01, 0.1]}), "maml")
+    assert manner == MannerParams(parameters="speaker", space={"adam": (0.01, 0.1)})
+    assert read_manner(experiment(), "pretrain_finetune").parameters == "all"
+
+
+@pytest.mark.parametrize(
+    ("adaptation", "message"),
+    [
+        ({"parameters": "tail"}, "no parameter subset 'tail'; choose among"),
+        ({"parameters": "low_rank"}, "rank goes with parameters: low_rank"),
+        ({"rank": 2}, "rank goes with parameters: low_rank"),
+        ({"parameters": "low_rank", "rank": 2}, "give the arm a space without it"),
+        ({"tempo": 1.0}, "strategies.maml.adaptation.tempo"),
+        ({"anchor": [2.0, 1.0]}, "the lower bound comes first"),
+        ({"ankor": 2.0}, "strategies.maml.adaptation.ankor: unknown key"),
+    ],
+)
+def test_a_wrong_manner_is_told(adaptation, message) -> None:
+    with pytest.raises(ParamsError, match=message):
+        read_manner(experiment(**adaptation), "maml")
 
 
 def test_speaker_vector_is_part_of_a_voice(setting, utterances, arm) -> None:

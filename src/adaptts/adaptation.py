@@ -1,10 +1,11 @@
-"""A new voice from its support set: the same gradient steps for every arm, looked at on the way."""
+"""A new voice from its support set: gradient steps, looked at on the way."""
 
 import copy
+import itertools
 import json
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from adaptts.episodes.batch import Batch, Utterances
+from adaptts.episodes.batch import Batch, Utterances, stretch, take
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend
-from adaptts.models.acoustic import SPEAKER, AcousticModel, choose
+from adaptts.models.acoustic import SPEAKER, AcousticModel
+from adaptts.models.adapted import Adapted, make_adapted
 from adaptts.objectives import voice_loss
-from adaptts.params import LossParams
+from adaptts.params import Experiment, LossParams, MannerParams, ParamsError, parse
 
 POINT_COLUMNS = [
     "seed",
@@ -51,49 +53,119 @@ class Spoken:
     pitch_hz: np.ndarray  # [N] float32, 0 where unvoiced
 
 
+def read_manner(experiment: Experiment, arm: str) -> MannerParams:
+    """How an arm adapts: its own entry, and what the experiment says for all arms.
+
+    Raises ParamsError if a setting breaks its rule.
+    """
+    shared = experiment.adaptation
+    own = experiment.strategies[arm].get("adaptation", {})
+    place = f"strategies.{arm}.adaptation"
+    if not isinstance(own, dict):
+        raise ParamsError(f"{place}: got {own!r}; it must be a mapping")
+    values = {"parameters": shared.parameters, "space": shared.space, **own}
+    manner = parse(MannerParams, values, place)
+    try:
+        make_adapted(manner.parameters, manner.rank)
+    except ValueError as error:
+        raise ParamsError(f"{place}.parameters: {error}") from None
+    return manner
+
+
 def adapt(
     acoustic: AcousticModel,
     voice: Parameters,
     support: Batch,
     rule: UpdateRule,
-    subset: str,
+    manner: MannerParams,
     weights: LossParams,
     steps: Sequence[int],
+    anchor: float = 0.0,
 ) -> Iterator[Snapshot]:
     """Yield the voice after each number of `steps` (rising; 0 is the voice as it is given).
 
-    Only the parameters of `subset` move. Nothing of any query is seen.
+    Only the manner's parameters move, and nothing of any query is seen. `anchor` is the weight of
+    half the squared distance from where they start (L2-SP, Li et al. 2018). With `hold_back`, the
+    last utterance of the support is not adapted to, and the voice after some steps is that of the
+    step, up to there, with the least loss on it (early stopping); a single utterance cannot be
+    held back.
+
     Raises DivergedError when the loss or a parameter is not finite.
     """
     fixed = {name: value.detach() for name, value in voice.items()}
-    seconds = 0.0
-    walk = descend(
-        lambda fast: voice_loss(acoustic, {**fixed, **fast}, support, weights),
-        choose(fixed, subset),
-        rule,
-    )
-    fast, loss, taken = {}, float("nan"), 0
+    adapted = make_adapted(manner.parameters, manner.rank)
+    start = adapted.start(fixed)
+    held_back = manner.hold_back and len(support) > 1
+    batches = _at_tempos(take(support, slice(0, -1)) if held_back else support, manner.tempo)
+
+    def loss(moved: Parameters) -> Tensor:
+        value = voice_loss(acoustic, adapted.apply(fixed, moved), next(batches), weights)
+        return value + anchor / 2 * _square_distance(moved, start) if anchor else value
+
+    @torch.no_grad()
+    def judge(moved: Parameters) -> float:
+        judged = take(support, slice(-1, None))
+        return voice_loss(acoustic, adapted.apply(fixed, moved), judged, weights).item()
+
+    walk = descend(loss, start, rule)
+    if held_back:
+        walk = _best_so_far(walk, judge, start)
+    moved, value, taken, seconds = start, float("nan"), 0, 0.0
     for count in steps:
+        started = time.perf_counter()
         while taken < count:
-            started = time.perf_counter()
-            fast, value = next(walk)
-            seconds += time.perf_counter() - started
-            loss, taken = value.item(), taken + 1
-        if not all(torch.isfinite(value).all() for value in fast.values()):
+            moved, last = next(walk)
+            value, taken = last.item(), taken + 1
+        seconds += time.perf_counter() - started
+        if not all(torch.isfinite(part).all() for part in moved.values()):
             raise DivergedError(f"the voice is not finite after {count} steps")
-        yield Snapshot(count, {**fixed, **fast}, loss, seconds)
+        yield Snapshot(count, adapted.apply(fixed, moved), value, seconds)
+
+
+Walk = Iterator[tuple[Parameters, Tensor]]  # what `descend` yields
+
+
+def _best_so_far(walk: Walk, judge: Callable[[Parameters], float], start: Parameters) -> Walk:
+    """The walk, with the parameters that have been judged best in place of the present ones."""
+    best, least = start, judge(start)
+    for moved, loss in walk:
+        judged = judge(moved)
+        if judged < least:
+            best, least = moved, judged
+        yield best, loss
+
+
+def _at_tempos(support: Batch, tempo: float) -> Iterator[Batch]:
+    """The support set again and again, each utterance at a tempo drawn from 1 ± `tempo`.
+
+    Ko et al. 2015, Audio Augmentation for Speech Recognition, on features and with pitch kept.
+    """
+    if not tempo:
+        yield from itertools.repeat(support)
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield stretch(support, 1 + tempo * (2 * torch.rand(len(support), generator=generator) - 1))
+
+
+def _square_distance(one: Parameters, other: Parameters) -> Tensor:
+    return torch.stack([(one[name] - other[name]).square().sum() for name in one]).sum()
 
 
 @torch.no_grad()
 def speak(
     acoustic: AcousticModel, voice: Parameters, queries: Batch, utterances: Utterances
 ) -> list[Spoken]:
-    """Say the query texts in a voice; of `queries` only the phones are read."""
+    """Say the query texts in a voice; of `queries` only the phones are read.
+
+    Raises DivergedError if what the voice says is not finite.
+    """
     weights = {name: value for name, value in voice.items() if name != SPEAKER}
     speaker = voice[SPEAKER].expand(len(queries), -1)
     speaking = copy.deepcopy(acoustic)
     speaking.load_state_dict(weights)
     said = speaking.synthesise(queries.phones, queries.phone_mask, speaker)
+    if not all(torch.isfinite(part).all() for part in (said.mel, said.durations, said.pitch)):
+        raise DivergedError("what the voice says is not finite; choose a smaller step size")
     normal = utterances.normalisation
     mel = said.mel.numpy() * normal.mel_scale + normal.mel_mean
     pitch = np.exp(said.pitch.numpy() * normal.log_f0_scale + normal.log_f0_mean)
@@ -116,12 +188,12 @@ def silence(mels: int) -> Spoken:
     return Spoken(np.full((1, mels), np.nan, np.float32), nothing, nothing)
 
 
-def moved_parameters(voice: Parameters, subset: str) -> dict[str, int]:
+def moved_parameters(voice: Parameters, adapted: Adapted) -> dict[str, int]:
     """How many parameters adapt, and the bytes that a voice needs beside the shared model."""
-    chosen: list[Tensor] = list(choose(voice, subset).values())
+    moved = adapted.start(voice).values()
     return {
-        "adapted_parameters": sum(value.numel() for value in chosen),
-        "bytes_per_voice": sum(value.numel() * value.element_size() for value in chosen),
+        "adapted_parameters": sum(value.numel() for value in moved),
+        "bytes_per_voice": sum(value.numel() * value.element_size() for value in moved),
     }
 
 

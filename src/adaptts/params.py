@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -166,19 +173,61 @@ class TrainingParams:
 Rule = Literal["sgd", "preconditioned_sgd", "adam"]
 
 
+def rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lower bound comes first")
+    return bounds
+
+
+# The least and the largest value that a search may try; it moves between them on a log scale.
+Bounds = Annotated[tuple[PositiveReal, PositiveReal], AfterValidator(rising)]
+# Which update rules a search tries, and with which step sizes.
+Space = Annotated[dict[Rule, Bounds], Field(min_length=1)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class TrialParams:
+    """One way to adapt that was tried, or that was chosen."""
+
     rule: Rule
     step_size: PositiveReal
+    anchor: Weight = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class MannerParams:
+    """How one arm adapts to a new voice: its entry `adaptation` under `strategies`.
+
+    `parameters` and `space` are the experiment's own, of its section `adaptation`, if left out.
+    """
+
+    parameters: str  # which adapt: low_rank, or one of models.adapted.SUBSETS
+    space: Space  # of the search for the update rule and its step size
+    rank: Positive | None = None  # of low_rank's updates
+    anchor: Bounds | None = None  # searched pull towards the initial weights (L2-SP); None: none
+    hold_back: bool = False  # one support utterance, and keep the step that does best on it
+    tempo: Annotated[float, Field(ge=0, lt=1)] = 0.0  # support heard at 1 ± tempo, at random
+
+    @model_validator(mode="after")
+    def check_rank(self) -> Self:
+        if (self.parameters == "low_rank") != (self.rank is not None):
+            raise ValueError("rank goes with parameters: low_rank, and only with it")
+        if self.rank is not None and "preconditioned_sgd" in self.space:
+            raise ValueError(
+                "preconditioned_sgd knows no low_rank updates; give the arm a space without it"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
 class AdaptationParams:
-    """What happens when a new voice arrives; the same for every arm."""
+    """What happens when a new voice arrives."""
 
-    parameters: str  # which parameters adapt: see models.acoustic.SUBSETS
+    parameters: str  # which parameters adapt: see models.adapted.SUBSETS
     steps: list[Count]  # the query utterances are predicted after each of these
-    trials: list[TrialParams]  # each arm gets the best of these on the validation speakers
+    trials: Positive  # of each arm, on the validation speakers
+    space: Space  # that they are drawn from, for every arm that names no other
+    seed: Count  # of the search
 
     @model_validator(mode="after")
     def check_steps(self) -> Self:
@@ -188,8 +237,11 @@ class AdaptationParams:
             raise ValueError(
                 f"steps must begin with 0, the unadapted voice, and go on, got {self.steps}"
             )
-        if not self.trials:
-            raise ValueError("trials must name at least one rule and step size")
+        if self.trials < len(self.space):
+            raise ValueError(
+                f"trials must be one or more for each update rule of space, got {self.trials} "
+                f"for {len(self.space)}"
+            )
         return self
 
 

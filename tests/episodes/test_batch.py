@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from adaptts.episodes.batch import place_frames
+from adaptts.episodes.batch import place_frames, stretch, take
 from adaptts.episodes.sampler import Sampler
 
 
@@ -48,3 +48,38 @@ def test_draws_are_a_function_of_seed_and_step(utterances, episodes) -> None:
     assert one.episode(5, 2, 2, 1) != one.episode(6, 2, 2, 1)
     assert one.episode(5, 2, 2, 1) != other.episode(5, 2, 2, 1)
     torch.testing.assert_close(one.batch(2, 3).mel, same.batch(2, 3).mel, rtol=0, atol=0)
+
+
+def test_some_utterances_of_a_batch(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s1_0", "s2_0"])
+    some = take(batch, slice(1, None))
+    assert len(some) == 2
+    torch.testing.assert_close(some.mel, batch.mel[1:], rtol=0, atol=0)
+    torch.testing.assert_close(some.frames.phone, batch.frames.phone[1:], rtol=0, atol=0)
+
+
+def test_the_same_tempo_is_the_same_batch(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s1_0"])
+    same = stretch(batch, torch.ones(2))
+    torch.testing.assert_close(same.durations, batch.durations, rtol=0, atol=0)
+    # Places in time are sums and differences, which round.
+    torch.testing.assert_close(same.mel, batch.mel, atol=1e-4, rtol=0)
+
+
+def test_half_the_tempo_is_twice_as_long_and_says_the_same(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s1_0"])
+    slow = stretch(batch, torch.full((2,), 2.0))
+    torch.testing.assert_close(slow.durations, 2 * batch.durations)
+    torch.testing.assert_close(slow.frames.mask.sum(1), 2 * batch.frames.mask.sum(1))
+    # Frames 2i and 2i + 1 lie a quarter of a frame before and after frame i: their mean is near it.
+    count = int(batch.frames.mask.sum(1).min())
+    pairs = slow.mel[:, : 2 * count].unflatten(1, (count, 2)).mean(2)
+    inner = slice(1, count - 1)
+    expected = (batch.mel[:, : count - 2] + 6 * batch.mel[:, inner] + batch.mel[:, 2:count]) / 8
+    torch.testing.assert_close(pairs[:, inner], expected, atol=1e-4, rtol=0)
+
+
+def test_each_utterance_has_its_own_tempo(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s0_0"])
+    lengths = stretch(batch, torch.tensor([0.5, 1.5])).frames.mask.sum(1)
+    assert lengths[0] < batch.frames.mask.sum(1)[0] < lengths[1]

@@ -5,14 +5,8 @@ import torch
 from small_corpus import MODEL
 from torch.func import functional_call
 
-from adaptts.models.acoustic import (
-    LONGEST_PHONE_FRAMES,
-    SPEAKER,
-    SUBSETS,
-    AcousticModel,
-    choose,
-)
-from adaptts.strategies.learner import Learner, seeded
+from adaptts.models.acoustic import LONGEST_PHONE_FRAMES, AcousticModel
+from adaptts.strategies.learner import seeded
 
 # Sums of another length round otherwise.
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
@@ -78,22 +72,6 @@ def test_the_model_can_be_differentiated_twice(model, speaker, utterances) -> No
     )
     assert all(torch.isfinite(gradient).all() for gradient in second)
     assert any(gradient.abs().max() > 0 for gradient in second)
-
-
-@pytest.mark.parametrize("subset", SUBSETS)
-def test_every_subset_matches_and_holds_the_speaker_vector(setting, subset) -> None:
-    learner = Learner(setting)
-    voice = learner.voice(learner.average_speaker())
-    chosen = choose(voice, subset)
-    assert SPEAKER in chosen
-    assert set(chosen) <= set(voice)
-
-
-def test_an_unknown_or_empty_subset_is_refused() -> None:
-    with pytest.raises(ValueError, match="no parameter subset 'encoder'; choose among"):
-        choose({SPEAKER: torch.zeros(1)}, "encoder")
-    with pytest.raises(ValueError, match="matches no parameter"):
-        choose({"embedding.weight": torch.zeros(1)}, "speaker")
 
 
 def test_more_channels_are_more_parameters(store) -> None:

@@ -16,6 +16,12 @@ stages:
     deps: [code, "models/trunk/${item.seed}"]
     params: [training.arm, "strategies.${item.arm}"]
     outs: ["models/${item.arm}/${item.seed}"]
+  tune:
+    matrix: {arm: "${arms}"}
+    cmd: python -m pipeline.tune --arm ${item.arm}
+    deps: [code]
+    params: [seeds]
+    outs: ["tuning/${item.arm}"]
   report:
     cmd: python -m pipeline.report
     deps: [code]

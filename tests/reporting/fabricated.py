@@ -11,6 +11,7 @@ import soundfile
 from adaptts import params
 from adaptts.params import Experiment
 from adaptts.reporting.page import Provenance
+from adaptts.reporting.results import TRIALS
 
 PROVENANCE = Provenance(
     params_text='name: "fabricated"  # </script> & <b>\n',
@@ -92,11 +93,9 @@ def make_experiment(**changes: Any) -> Experiment:
         "adaptation": {
             "parameters": "all",
             "steps": [0, 2, 10],
-            "trials": [
-                {"rule": "adam", "step_size": 0.001},
-                {"rule": "adam", "step_size": 0.002},
-                {"rule": "adam", "step_size": 0.004},
-            ],
+            "trials": 3,
+            "space": {"adam": [0.0005, 0.005]},
+            "seed": 0,
         },
         "evaluation": {
             "headline": {"shots": 5, "steps": 10},
@@ -279,14 +278,15 @@ def _write_training(folder: Path, run: str, seed: int, experiment: Experiment) -
 def _write_tuning(folder: Path, arm: str, experiment: Experiment) -> None:
     folder.mkdir(parents=True)
     start, end = EFFECTS[arm]
-    trials = [] if start == end else experiment.adaptation.trials
+    trials = [] if start == end else [0.001, 0.002, 0.004]
+    least, largest = experiment.adaptation.space["adam"]
     rows = [
-        {"arm": arm, "rule": trial.rule, "step_size": trial.step_size,
-         "distortion": 2.0 + 0.1 * abs(number - 1), "chosen": number == 1}
-        for number, trial in enumerate(trials)
+        {"arm": arm, "trial": number, "rule": "adam", "step_size": step_size, "least": least,
+         "largest": largest, "anchor": 0.0, "distortion": 2.0 + 0.1 * abs(number - 2),
+         "state": "complete", "chosen": number == 2}
+        for number, step_size in enumerate(trials, 1)
     ]  # fmt: skip
-    columns = ["arm", "rule", "step_size", "distortion", "chosen"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "trials.csv", index=False)
+    pd.DataFrame(rows, columns=TRIALS).to_csv(folder / "trials.csv", index=False)
     _write_json(folder / "chosen.json", {"rule": "adam", "step_size": 0.002} if trials else {})
 
 

@@ -94,7 +94,7 @@ def test_tuning_shows_every_trial_and_the_chosen_one(report: Report) -> None:
 
 
 def test_a_diverged_trial_is_called_so(report: Report) -> None:
-    trials = report.results.trials.assign(distortion=float("inf"))
+    trials = report.results.trials.assign(distortion=float("nan"), state="diverged")
     grid = tables.tuning(replace(report.results, trials=trials))
     assert row(grid, "maml")[0].text == "diverged"
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import GradientDescent, descend
-from adaptts.models.acoustic import SPEAKER, SUBSETS, choose
+from adaptts.models.acoustic import SPEAKER
+from adaptts.models.adapted import SUBSETS, choose
 from adaptts.objectives import UncertaintyWeighting, acoustic_losses, voice_loss, weighted_sum
 from adaptts.params import ParamsError
 from adaptts.strategies import STRATEGIES, make_strategy

@@ -4,7 +4,7 @@ Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,41 @@ def place_frames(durations: Tensor) -> Frames:
     middle = (steps - start + 0.5) / length
     place = torch.stack([2 * middle - 1, length.log() / 2 - 0.7], -1) * mask[..., None]
     return Frames(torch.where(mask, phone, 0), place, mask)
+
+
+def take(batch: Batch, rows: slice) -> Batch:
+    """Some utterances of a batch, padded as before."""
+    frames = Frames(*[getattr(batch.frames, part.name)[rows] for part in fields(Frames)])
+    parts = {p.name: getattr(batch, p.name)[rows] for p in fields(Batch) if p.name != "frames"}
+    return Batch(**parts, frames=frames)
+
+
+def stretch(batch: Batch, factors: Tensor) -> Batch:
+    """The batch at another tempo, its pitch unchanged. factors: [B], of every duration.
+
+    Durations are rounded to whole frames, one at least; the mel frames of each phone are
+    interpolated linearly in time.
+    """
+    scaled = (batch.durations * factors[:, None]).round().clamp(min=1)
+    durations = torch.where(batch.durations > 0, scaled, 0.0)
+    frames = place_frames(durations)
+    # Where in its phone a frame's middle lies, from 0 to 1, and so where it lay before.
+    share = (frames.place[..., 0] + 1) / 2
+    starts = batch.durations.cumsum(1) - batch.durations
+    source = starts.gather(1, frames.phone) + share * batch.durations.gather(1, frames.phone) - 0.5
+    last = batch.frames.mask.sum(1, keepdim=True) - 1
+    source = source.clamp(min=0).minimum(last)
+    before = source.floor().long()
+    after = (before + 1).minimum(last)
+    mel = torch.lerp(
+        _frames_at(batch.mel, before), _frames_at(batch.mel, after), (source - before)[..., None]
+    )
+    return replace(batch, durations=durations, frames=frames, mel=mel * frames.mask[..., None])
+
+
+def _frames_at(mel: Tensor, places: Tensor) -> Tensor:
+    """[B, T, M] at [B, U] -> [B, U, M]."""
+    return mel.gather(1, places[..., None].expand(-1, -1, mel.shape[-1]))
 
 
 class Utterances:

@@ -5,7 +5,6 @@ normalisation (AdaSpeech, Chen et al. 2021). Shapes: B utterances, N phones, T f
 D speaker channels, M mel bands.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,17 +20,6 @@ LONGEST_PHONE_FRAMES = 120
 SPEAKER = "speaker"  # the speaker vector's name among the parameters of a voice
 
 Parameters = dict[str, Tensor]
-
-# Which parameters of a voice adapt, by name. `speaker` is the speaker vector itself.
-SUBSETS: Mapping[str, Callable[[str], bool]] = {
-    "all": lambda name: True,
-    "decoder": lambda name: name.startswith(("decoder.", "mel.")) or name == SPEAKER,
-    "variance_decoder": lambda name: (
-        name.startswith(("decoder.", "mel.", "duration.", "prosody.")) or name == SPEAKER
-    ),
-    "speaker_norms": lambda name: "condition." in name or name == SPEAKER,
-    "speaker": lambda name: name == SPEAKER,
-}
 
 
 @dataclass(frozen=True)
@@ -117,22 +105,3 @@ class AcousticModel(nn.Module):
             hidden = block(hidden, speaker, mask)
         decoded = normalise(hidden)
         return self.mel(decoded), decoded
-
-
-def known_subset(name: str) -> str:
-    """The name itself. Raises ValueError if there is no such subset."""
-    if name not in SUBSETS:
-        raise ValueError(f"no parameter subset {name!r}; choose among {sorted(SUBSETS)}")
-    return name
-
-
-def choose(parameters: Parameters, subset: str) -> Parameters:
-    """The parameters of a voice that belong to the named subset.
-
-    Raises ValueError if there is no such subset, or nothing belongs to it.
-    """
-    belongs = SUBSETS[known_subset(subset)]
-    chosen = {name: value for name, value in parameters.items() if belongs(name)}
-    if not chosen:
-        raise ValueError(f"the parameter subset {subset!r} matches no parameter of the voice")
-    return chosen

@@ -24,6 +24,9 @@ KEY = ["arm", "speaker", "seed", "draw", "shots", "steps", "utterance", "metric"
 MEASURES = [*KEY, "value", "note"]
 VERIFICATION = ["arm", "speaker", "shots", "steps", "enrolled", "similarity"]
 CLIPS = ["arm", "speaker", "utterance", "shots", "steps", "path"]
+# Of tuning, by number; least and largest bound the step size. Distortion is NaN if it diverged.
+TRIALS = ["arm", "trial", "rule", "step_size", "least", "largest", "anchor", "distortion", "state",
+          "chosen"]  # fmt: skip
 TRAINING = ["arm", "seed", "step", "utterance_gradients", "loss"]
 
 
@@ -42,7 +45,7 @@ class Results:
     training: pd.DataFrame  # columns TRAINING and the arms' named losses; arm may be TRUNK
     training_costs: pd.DataFrame  # a row per run: the columns of its cost.json
     voice_costs: pd.DataFrame  # a row per arm and speaker: the columns of its cost.json
-    trials: pd.DataFrame  # arm, rule, step_size, distortion, chosen
+    trials: pd.DataFrame  # columns TRIALS
     clips: pd.DataFrame  # sound to hear: columns CLIPS; path of the FLAC file
     texts: dict[str, str]  # utterance → what is said
     corpus: dict[str, Any]  # corpus.json
@@ -205,10 +208,9 @@ def _trials(root: Path, arms: Sequence[str]) -> pd.DataFrame:
         path = root / "tuning" / arm / "trials.csv"
         if path.is_file() and path.stat().st_size:
             table = pd.read_csv(path)
-            if "step_size" in table.columns and not table.empty:
+            if not table.empty:
                 tables.append(table.assign(arm=arm, chosen=table["chosen"].astype(bool)))
-    columns = ["arm", "rule", "step_size", "distortion", "chosen"]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=TRIALS)
 
 
 def _clips(

@@ -1,5 +1,6 @@
 """Checks that any sound comparison passes; what fails is flagged, with its numbers."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from adaptts.reporting.results import COPY_SYNTHESIS, NATURAL, Results
 
 Outcome = Literal["pass", "flag", "skipped"]
 COLUMNS = ["check", "outcome", "finding"]
+EDGE = 0.02  # share of the space, on its log scale, that counts as its edge
 BUDGET_TOLERANCE = 0.02  # a strategy's budget is whole steps: the last one may not fit
 # Both say the same with the same weights; what is left is rounding to float16.
 SAME_DB = 1e-6
@@ -211,18 +213,16 @@ def _trials(results: Results) -> Check:
 
 
 def _edges(results: Results) -> Check:
-    """A best step size at the end of the grid may have a better one beyond."""
-    name = "The chosen step sizes lie inside the grid that was tried"
+    """A best step size at the end of what may be tried could have a better one beyond."""
+    name = "The chosen step sizes lie inside the space that was searched"
+    chosen = results.trials[results.trials["chosen"].astype(bool)]
     edges, inside = {}, {}
-    for arm, trials in results.trials.groupby("arm", sort=False):
-        chosen = trials[trials["chosen"]].head(1)
-        if chosen.empty:
-            continue
-        rule, size = chosen["rule"].iloc[0], chosen["step_size"].iloc[0]
-        tried = trials.loc[trials["rule"] == rule, "step_size"]
-        at_edge = size in (tried.min(), tried.max())
-        (edges if at_edge else inside)[arm] = f"{rule} {size:g}"
-    if not edges and not inside:
+    for trial in chosen.to_dict("records"):
+        place = math.log(trial["step_size"] / trial["least"])
+        place /= math.log(trial["largest"] / trial["least"]) or 1
+        at_edge = not EDGE <= place <= 1 - EDGE
+        (edges if at_edge else inside)[trial["arm"]] = f"{trial['rule']} {trial['step_size']:.2g}"
+    if chosen.empty:
         return Check(name, "skipped", "There are no trials.")
     if edges:
         return Check(name, "flag", f"At the edge: {_listed(edges)}.")

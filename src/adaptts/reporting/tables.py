@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from adaptts.reporting.sanity import Check
 # outcome.
 Mark = Literal["", "best", "tie", "apart", "pass", "flag", "skipped"]
 DASH = "–"
-TRIAL = ["arm", "rule", "step_size"]
 RULES = {"adam": "Adam", "sgd": "SGD", "preconditioned_sgd": "precond. SGD"}
 
 
@@ -178,27 +177,24 @@ def cost(costs: pd.DataFrame) -> Grid:
 def tuning(results: Results) -> Grid:
     """Every trial of every arm: mel distortion on the validation speakers, the chosen one best."""
     trials = results.trials
-    tried = trials[TRIAL[1:]].drop_duplicates()
-    pairs = [(str(rule), float(size)) for rule, size in tried.itertuples(index=False)]
-    by_arm = trials.drop_duplicates(TRIAL).set_index(TRIAL)
     metric = BY_NAME["mel_distortion"]
 
-    def cell(arm: str, pair: tuple[str, float]) -> Cell:
-        if (arm, *pair) not in by_arm.index:
-            return Cell(DASH)
-        found = by_arm.loc[(arm, *pair)]
-        text = metric.text(found["distortion"]) if np.isfinite(found["distortion"]) else "diverged"
-        return Cell(text, mark="best" if found["chosen"] else "")
+    def cell(trial: dict[str, Any]) -> Cell:
+        text = metric.text(trial["distortion"]) if trial["state"] == "complete" else "diverged"
+        how = f"{RULES.get(trial['rule'], trial['rule'])} {trial['step_size']:.2g}"
+        pull = [f"anchor {trial['anchor']:.2g}"] if trial["anchor"] else []
+        return Cell(text, [how, *pull], mark="best" if trial["chosen"] else "")
 
+    most = trials.groupby("arm").size().max() if len(trials) else 0
+    rows = []
+    for arm in results.experiment.arms:
+        cells = [cell(trial) for trial in trials[trials["arm"] == arm].to_dict("records")]
+        rows.append(Row(arm, cells + [Cell(DASH)] * (most - len(cells))))
     return Grid(
-        "Tuning: mel distortion (dB) on the validation speakers in each trial; bold is chosen",
-        [Column("Arm"), *[Column(RULES.get(rule, rule), f"{size:g}") for rule, size in pairs]],
-        [
-            Group(
-                "",
-                [Row(arm, [cell(arm, pair) for pair in pairs]) for arm in results.experiment.arms],
-            )
-        ],
+        "Tuning: mel distortion (dB) on the validation speakers in each trial, below it the update "
+        "rule and its step size; bold is chosen",
+        [Column("Arm"), *[Column(f"{number}") for number in range(1, most + 1)]],
+        [Group("", rows)],
     )
 
 

@@ -29,6 +29,7 @@ def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], 
     """
     settings = dict(values)
     name = settings.pop("strategy", None)
+    settings.pop("adaptation", None)  # not the strategy's: see adaptts.adaptation.read_manner
     if name not in STRATEGIES:
         raise ParamsError(
             f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import Parameters, descend, make_rule
-from adaptts.models.acoustic import SPEAKER, choose, known_subset
+from adaptts.models.acoustic import SPEAKER
+from adaptts.models.adapted import choose, known_subset
 from adaptts.objectives import voice_loss
 from adaptts.params import STRICT, Positive, PositiveReal
 from adaptts.strategies.learner import Learner, Setting
