@@ -15,6 +15,7 @@ def prediction(batch, **changes) -> Prediction:
         "log_duration": torch.log1p(batch.durations),
         "pitch": batch.pitch,
         "voicing": 40 * (2 * batch.voicing - 1),
+        "encoded": torch.zeros(0),
         "decoded": torch.zeros(0),
     }
     return Prediction(**{**values, **changes})

@@ -42,6 +42,13 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ("features", "hop_samples", 2048, "hop_samples must not exceed n_fft"),
         ("episodes", "shots", [], "must be some numbers"),
         ("adaptation", "steps", [], "steps must begin with 0"),
+        (
+            "training",
+            "loss",
+            dict.fromkeys(("mel", "duration", "pitch", "voicing"), 0.0),
+            "training.loss: all weights are 0",
+        ),
+        ("training", "loss", {"mel": -1.0}, "training.loss.mel: got -1.0"),
         ("evaluation", "noise_floor", float("nan"), "evaluation.noise_floor: got nan"),
     ],
 )

@@ -1,10 +1,10 @@
-"""What is minimised: the acoustic model's losses, and the weighting of several tasks."""
+"""What is minimised: the acoustic model's losses, and their weighted sum."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
@@ -55,25 +55,3 @@ def voice_loss(
     model = {name: value for name, value in voice.items() if name != SPEAKER}
     prediction = functional_call(acoustic, model, (batch, speaker))
     return weighted_sum(acoustic_losses(prediction, batch), asdict(weights))
-
-
-class UncertaintyWeighting(nn.Module):
-    """Task weights learned as homoscedastic uncertainty (Kendall et al. 2018, equation 10).
-
-    L = Σ exp(−sᵢ) Lᵢ + sᵢ / 2 with sᵢ = log σᵢ², starting at exp(−sᵢ) = λᵢ.
-    """
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        super().__init__()
-        self.names = list(weights)
-        initial = torch.tensor([weights[name] for name in self.names])
-        self.log_variance = nn.Parameter(-initial.log())
-
-    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
-        stacked = torch.stack([losses[name] for name in self.names])
-        return ((-self.log_variance).exp() * stacked + self.log_variance / 2).sum()
-
-    def weights(self) -> dict[str, float]:
-        """The present weight exp(−sᵢ) of each task."""
-        values = (-self.log_variance.detach()).exp().tolist()
-        return dict(zip(self.names, values, strict=True))

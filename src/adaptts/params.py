@@ -151,6 +151,12 @@ class LossParams:
     pitch: Weight
     voicing: Weight
 
+    @model_validator(mode="after")
+    def check_weights(self) -> Self:
+        if not any((self.mel, self.duration, self.pitch, self.voicing)):
+            raise ValueError("all weights are 0: at least one must be above")
+        return self
+
 
 @dataclass(frozen=True, config=STRICT)
 class OptimisationParams:

@@ -29,6 +29,8 @@ EFFECTS = {
     "pretrain_finetune": (4.0, 1.6),
     "maml": (4.6, 1.5),
 }
+# Of arms with weighted tasks, λ of mel at the first and at the last step; of pitch, the inverse.
+WEIGHTS = {"pretrain_finetune": (1.0, 1.0), "maml": (1.0, 12.0)}
 # Other metrics at a mel distortion of 0 dB, and per dB.
 CHEAP = {"pitch_error": (0.5, 0.5), "duration_error": (4.0, 3.0)}
 HEARD = {
@@ -263,10 +265,15 @@ def _write_training(folder: Path, run: str, seed: int, experiment: Experiment) -
     folder.mkdir(parents=True)
     steps = np.arange(1, 21)
     loss = (5.0 if run == "trunk" else 1.0) / steps**0.3 + 0.01 * seed
-    pd.DataFrame(
+    table = pd.DataFrame(
         {"step": steps, "utterance_gradients": 4 * steps, "seconds": 0.1 * steps,
          "loss": loss, "mel": 0.8 * loss}
-    ).to_csv(folder / "training.csv", index=False)  # fmt: skip
+    )  # fmt: skip
+    if run in WEIGHTS:
+        begin, end = WEIGHTS[run]
+        change = (end / begin) ** ((steps - 1) / 19)
+        table = table.assign(weight_mel=begin * change, weight_pitch=begin / change)
+    table.to_csv(folder / "training.csv", index=False)
     _write_json(
         folder / "cost.json",
         {"arm": run, "seed": seed, "parameters": 350_000, "steps": 20, "utterance_gradients": 80.0,

@@ -7,7 +7,7 @@ import pytest
 from fabricated import EFFECTS
 
 from adaptts.reporting import figures
-from adaptts.reporting.gallery import TRAINING_POINTS, Gallery, draw, losses
+from adaptts.reporting.gallery import TRAINING_POINTS, Gallery, adjusted, draw, losses
 from adaptts.reporting.report import Report
 
 
@@ -31,7 +31,7 @@ def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_metric_has_its_charts(charts: Gallery) -> None:
-    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training"}
+    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training", "weights"}
     assert "mcd" in charts["steps"]
     assert "eer" not in charts["speakers"]  # one figure for all speakers
     assert list(charts["training"]) == ["loss", "mel"]
@@ -89,6 +89,30 @@ def test_long_training_curves_are_thinned_to_their_means(report: Report) -> None
     assert rows[0]["utterance_gradients"] == pytest.approx(8 * 5.5)
 
 
+def test_weights_are_drawn_for_arms_that_adjust_them(report: Report, charts: Gallery) -> None:
+    assert list(charts["weights"]) == ["mel", "pitch"]
+    rows = values(charts["weights"]["mel"])
+    assert {row["arm"] for row in rows} == {"maml"}
+    assert {row["seed"] for row in rows} == {0, 1}
+    assert (rows[0]["value"], rows[19]["value"]) == (1.0, 12.0)
+    training = report.results.training
+    fixed = replace(report.results, training=training[training["arm"] != "maml"])
+    assert "weight_mel" in fixed.training
+    assert draw(fixed, report.comparison)["weights"] == {}
+
+
+def test_rounding_is_no_adjustment() -> None:
+    one, other = sum([0.3] * 25) / 25, sum([0.3] * 5) / 5
+    assert one != other
+    runs = pd.DataFrame({"arm": ["a", "a", "b", "b"], "weight_mel": [1.0, 1.1, one, other]})
+    assert set(adjusted(runs)["arm"]) == {"a"}
+
+
+def test_weights_of_all_tasks_are_drawn_to_one_scale(charts: Gallery) -> None:
+    domains = [chart["encoding"]["y"]["scale"]["domain"] for chart in charts["weights"].values()]
+    assert domains == [pytest.approx([1 / 12, 12], rel=1e-4)] * 2
+
+
 def test_losses_that_were_never_logged_are_left_out(report: Report) -> None:
     training = report.results.training.assign(phone=np.nan)
     assert losses(training) == ["loss", "mel"]
@@ -97,7 +121,7 @@ def test_losses_that_were_never_logged_are_left_out(report: Report) -> None:
 def test_no_training_curves_is_no_error(report: Report) -> None:
     results = replace(report.results, training=report.results.training.iloc[:0])
     charts = draw(results, report.comparison)
-    assert charts["training"] == charts["trunk"] == {}
+    assert charts["training"] == charts["trunk"] == charts["weights"] == {}
 
 
 def test_no_references_is_no_error(report: Report) -> None:

@@ -159,7 +159,8 @@ def test_a_browser_draws_every_chart_without_complaint(written: Path, tmp_path: 
     dom, complaints = browse(written / "index.html", tmp_path)
     assert complaints == []
     assert 'data-ready="charts"' in dom
-    for place in ("steps", "shots", "speakers", "trunk", "training"):
+    weights = [f'weights" data-variant="{task}' for task in ("mel", "pitch")]
+    for place in ("steps", "shots", "speakers", "trunk", "training", *weights):
         chart = dom[dom.index(f'data-figure="{place}"') :][:400_000]
         assert "<svg" in chart[: chart.index("</figure>")], place
     assert dom.count('class="play"') == 6 * 2

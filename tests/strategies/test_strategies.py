@@ -11,10 +11,12 @@ from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import GradientDescent, descend
 from adaptts.models.acoustic import SPEAKER
 from adaptts.models.adapted import SUBSETS, choose
-from adaptts.objectives import UncertaintyWeighting, acoustic_losses, voice_loss, weighted_sum
+from adaptts.objectives import acoustic_losses, voice_loss, weighted_sum
 from adaptts.params import ParamsError
 from adaptts.strategies import STRATEGIES, make_strategy
+from adaptts.strategies.heads import HEADS
 from adaptts.strategies.learner import Learner, seeded
+from adaptts.strategies.multitask import last_shared_layer
 from adaptts.strategies.prototype import similarities
 
 SETTINGS = {
@@ -29,6 +31,22 @@ SETTINGS = {
         "strategy": "multitask",
         "weighting": "uncertainty",
         "auxiliary": {"phone": 0.1, "speaker": 0.2},
+    },
+    "multitask_sum": {
+        "strategy": "multitask",
+        "weighting": "sum",
+        "auxiliary": {"phone": 1.0, "energy": 1.0, "speaker_reversed": 1.0},
+    },
+    "multitask_dwa": {
+        "strategy": "multitask",
+        "weighting": "dwa",
+        "epoch_steps": 7,
+        "auxiliary": {"phone": 1.0, "energy": 1.0},
+    },
+    "multitask_gradnorm": {
+        "strategy": "multitask",
+        "weighting": "gradnorm",
+        "auxiliary": {"phone": 1.0, "speaker": 1.0, "energy": 1.0},
     },
     "prototype": {
         "strategy": "prototype",
@@ -82,13 +100,13 @@ def sampler(utterances, episodes) -> Sampler:
 @pytest.mark.parametrize("arm", SETTINGS)
 def test_a_step_gives_finite_gradients_and_changes_no_weight(setting, sampler, arm) -> None:
     strategy, learner = learn(setting, arm)
-    before = {n: v.clone() for n, v in learner.state_dict().items()}
+    before = {n: v.detach().clone() for n, v in learner.named_parameters()}
     losses = take_step(strategy, learner, sampler)
     gradients = [p.grad for p in learner.parameters() if p.grad is not None]
     assert gradients
     assert all(torch.isfinite(g).all() for g in gradients)
     assert losses["loss"] > 0
-    for name, value in learner.state_dict().items():
+    for name, value in learner.named_parameters():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
 
@@ -107,25 +125,47 @@ def test_fixed_multitask_is_the_weighted_sum(setting, sampler) -> None:
     assert losses["loss"] == pytest.approx(sum(w * losses[n] for n, w in weights.items()))
 
 
-def test_uncertainty_weighting_is_kendalls_equation() -> None:
-    weighting = UncertaintyWeighting({"one": 1.0, "two": 0.25})
-    losses = {"one": torch.tensor(3.0), "two": torch.tensor(8.0)}
-    log_variance = -torch.tensor([1.0, 0.25]).log()
-    expected = 1.0 * 3.0 + 0.25 * 8.0 + log_variance.sum() / 2
-    torch.testing.assert_close(weighting(losses), expected)
-    assert weighting.weights() == pytest.approx({"one": 1.0, "two": 0.25})
+def test_plain_sum_weighs_every_task_alike(setting, sampler) -> None:
+    strategy, learner = learn(setting, "multitask_sum")
+    losses = take_step(strategy, learner, sampler)
+    weights = {name: value for name, value in losses.items() if name.startswith("weight_")}
+    assert set(weights.values()) == {1.0}
+    assert len(weights) == 4 + 3
+    total = sum(losses[name.removeprefix("weight_")] for name in weights)
+    assert losses["loss"] == pytest.approx(total)
 
 
-def test_learned_uncertainty_settles_where_its_derivative_vanishes() -> None:
-    """dL/ds = −exp(−s) L + 1/2 = 0, so that the weight of a constant loss becomes 1 / (2 L)."""
-    weighting = UncertaintyWeighting({"one": 1.0, "two": 1.0})
-    losses = {"one": torch.tensor(4.0), "two": torch.tensor(0.05)}
-    optimiser = torch.optim.Adam(weighting.parameters(), 0.05)
-    for _ in range(600):
+@pytest.mark.parametrize("arm", ["multitask_dwa", "multitask_gradnorm"])
+def test_weights_that_adjust_themselves_are_the_ones_that_count(setting, sampler, arm) -> None:
+    strategy, learner = learn(setting, arm)
+    optimiser = torch.optim.AdamW(
+        [{"params": group, "lr": rate} for rate, group in strategy.learning_rates(learner, 0.01)]
+    )
+    seen = []
+    for step in range(16):
         optimiser.zero_grad()
-        weighting(losses).backward()
+        losses = take_step(strategy, learner, sampler, step)
         optimiser.step()
-    assert weighting.weights() == pytest.approx({"one": 0.125, "two": 10.0}, rel=1e-3)
+        seen.append({n: v for n, v in losses.items() if n.startswith("weight_")})
+        total = sum(w * losses[name.removeprefix("weight_")] for name, w in seen[-1].items())
+        assert losses["loss"] == pytest.approx(total, rel=1e-5)
+        assert sum(seen[-1].values()) == pytest.approx(len(seen[-1]), rel=1e-5)
+    assert set(seen[0].values()) == {1.0}
+    assert seen[-1] != seen[0]
+
+
+def test_every_task_depends_on_the_last_shared_layer(setting, sampler) -> None:
+    _, learner = learn(setting, "multitask_gradnorm")
+    batch = sampler.batch(0, 4)
+    prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
+    losses = acoustic_losses(prediction, batch)
+    for name, head in HEADS.items():
+        with seeded(0):
+            losses[name] = head(setting)(prediction, batch)
+    for name, loss in losses.items():
+        shared = last_shared_layer(learner)
+        (gradient,) = torch.autograd.grad(loss, shared, retain_graph=True, materialize_grads=True)
+        assert gradient.any(), name
 
 
 def test_maml_gradient_is_that_of_an_unrolled_loop(setting, sampler) -> None:
@@ -228,7 +268,13 @@ def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
         ("maml", {"inner_rule": "adam"}, "strategies.maml.inner_rule: got 'adam'"),
         ("multitask", {"auxiliary": {"phone": -1.0}}, "strategies.multitask.auxiliary.phone"),
         ("multitask", {"auxiliary": {}}, "strategies.multitask.auxiliary"),
-        ("multitask", {"auxiliary": {"mood": 1.0}}, "strategies.multitask.auxiliary"),
+        ("multitask", {"auxiliary": {"phone": 0.0, "speaker": 0.0}}, "greater than 0"),
+        ("multitask", {"auxiliary": {"mood": 1.0}}, "no auxiliary head 'mood'; choose among"),
+        ("multitask", {"weighting": "sum"}, "'sum' starts every task at λ = 1, got auxiliary"),
+        ("multitask", {"weighting": "best"}, "strategies.multitask.weighting: got 'best'"),
+        ("multitask_dwa", {"epoch_steps": 0}, "strategies.multitask_dwa.epoch_steps: got 0"),
+        ("multitask_dwa", {"temperature": 0.0}, "strategies.multitask_dwa.temperature: got 0.0"),
+        ("multitask_gradnorm", {"alpha": -1.0}, "strategies.multitask_gradnorm.alpha: got -1.0"),
         ("prototype", {"distance": "manhattan"}, "strategies.prototype.distance"),
     ],
 )

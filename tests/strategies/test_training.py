@@ -5,9 +5,11 @@ import torch
 from test_strategies import SETTINGS, learn
 
 from adaptts.episodes.sampler import Sampler
+from adaptts.objectives import acoustic_losses
 from adaptts.params import OptimisationParams
 from adaptts.strategies import budget, training
-from adaptts.strategies.budget import plan
+from adaptts.strategies.budget import count_operations, plan
+from adaptts.strategies.multitask import last_shared_layer
 from adaptts.strategies.training import train
 
 PARAMS = OptimisationParams(
@@ -50,11 +52,13 @@ def test_the_same_seed_gives_the_same_weights(setting, utterances, episodes, tmp
         torch.testing.assert_close(value, other.state_dict()[name], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("arm", ["pretrain_finetune", "maml"])
+@pytest.mark.parametrize(
+    "arm", ["pretrain_finetune", "maml", "multitask_dwa", "multitask_gradnorm"]
+)
 def test_an_interrupted_training_ends_with_the_same_weights(
     setting, utterances, episodes, tmp_path, monkeypatch, arm
 ) -> None:
-    spend = {"utterance_gradients": 1500 if arm == "maml" else 240}
+    spend = {"utterance_gradients": 1500 if arm == "maml" else 480}
     whole, result = run(setting, utterances, episodes, tmp_path / "whole", arm, **spend)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
 
@@ -96,6 +100,40 @@ def test_every_arm_spends_the_same_budget(setting, utterances, episodes, arm) ->
         # 2 tasks of 2 inner steps on 2 utterances and an outer one on 2, at first order: 12.
         # The derivatives of the inner gradients come on top, at most twice the inner steps again.
         assert 12 < planned.utterance_gradients_per_step < 12 + 2 * 2 * 8
+
+
+def test_gradnorms_passes_for_each_task_are_charged(setting, utterances, episodes) -> None:
+    """What it spends beyond the plain sum of the same tasks is a backward pass for each of them."""
+    sampler = Sampler(utterances, episodes, 0)
+    operations = []
+    for weighting in ("sum", "gradnorm"):
+        strategy, learner = learn(setting, "multitask_gradnorm", weighting=weighting)
+        batches = strategy.draw(sampler, 0, 4)
+        operations.append(
+            count_operations(lambda s=strategy, n=learner, b=batches: s.accumulate_gradients(n, b))
+        )
+    (batch,) = batches
+    prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
+    losses = acoustic_losses(prediction, batch)
+    for name in ("phone", "speaker", "energy"):
+        losses[name] = learner.extra[name](prediction, batch)
+    shared = last_shared_layer(learner)
+    passes = [
+        count_operations(lambda x=loss: torch.autograd.grad(x, shared, retain_graph=True))
+        for loss in losses.values()
+    ]
+    assert all(passes)
+    assert operations[1] - operations[0] == sum(passes)
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_planning_leaves_the_learner_as_it_is(setting, utterances, episodes, arm) -> None:
+    strategy, learner = learn(setting, arm)
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4)
+    for name, value in learner.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    assert all(parameter.grad is None for parameter in learner.parameters())
 
 
 @pytest.mark.parametrize("arm", SETTINGS)

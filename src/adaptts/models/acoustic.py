@@ -28,7 +28,9 @@ class Prediction:
     log_duration: Tensor  # [B, N] log(1 + frames)
     pitch: Tensor  # [B, N] normalised log F0
     voicing: Tensor  # [B, N] logit
-    decoded: Tensor  # [B, T, C] what the mel is read from, for auxiliary heads
+    # For auxiliary heads:
+    encoded: Tensor  # [B, N, C] what durations and pitch are read from
+    decoded: Tensor  # [B, T, C] what the mel is read from
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,18 @@ class AcousticModel(nn.Module):
 
     def forward(self, batch: Batch, speaker: Tensor) -> Prediction:
         """Predict with the reference durations and pitch. speaker: [B, D]."""
-        phones, log_duration, prosody = self._encode(batch.phones, batch.phone_mask, speaker)
+        mask = batch.phone_mask
+        phones, encoded, log_duration, prosody = self._encode(batch.phones, mask, speaker)
         reference = torch.stack([batch.pitch, batch.voicing], -1)
         mel, decoded = self._decode(phones, reference, batch.frames, speaker)
-        return Prediction(mel, log_duration, prosody[..., 0], prosody[..., 1], decoded)
+        return Prediction(mel, log_duration, prosody[..., 0], prosody[..., 1], encoded, decoded)
 
     def synthesise(self, phones: Tensor, phone_mask: Tensor, speaker: Tensor) -> Synthesis:
         """Predict durations and pitch, and the mel frames from them.
 
         phones, phone_mask: [B, N]; speaker: [B, D].
         """
-        hidden, log_duration, prosody = self._encode(phones, phone_mask, speaker)
+        hidden, _, log_duration, prosody = self._encode(phones, phone_mask, speaker)
         longest = torch.log1p(torch.tensor(float(LONGEST_PHONE_FRAMES)))
         durations = torch.expm1(log_duration.clamp(max=longest)).clamp(min=1.0) * phone_mask
         voiced = (prosody[..., 1] > 0) & phone_mask
@@ -85,14 +88,14 @@ class AcousticModel(nn.Module):
 
     def _encode(
         self, phones: Tensor, phone_mask: Tensor, speaker: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mask = phone_mask.unsqueeze(-1).to(speaker.dtype)
         hidden = (self.embedding(phones) + self.speaker_input(speaker).unsqueeze(1)) * mask
         for block in self.encoder:
             hidden = block(hidden, speaker, mask)
-        normal = normalise(hidden)
-        log_duration = self.duration(normal, speaker, mask).squeeze(-1)
-        return hidden, log_duration, self.prosody(normal, speaker, mask)
+        encoded = normalise(hidden)
+        log_duration = self.duration(encoded, speaker, mask).squeeze(-1)
+        return hidden, encoded, log_duration, self.prosody(encoded, speaker, mask)
 
     def _decode(
         self, phones: Tensor, prosody: Tensor, frames: Frames, speaker: Tensor

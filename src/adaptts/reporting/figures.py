@@ -134,21 +134,48 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     table: columns arm, seed, utterance_gradients and `loss`. Without `arms`, the runs are drawn
     in the ink of the axes.
     """
-    lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[loss])
+    # Strategies weigh their losses differently; a weighted one may be negative.
+    scale = _scale(table[loss]) or alt.Scale(zero=False)
+    chart = _runs(table, loss, arms, f"{loss}, on training batches", scale)
+    return chart.properties(height=240, description=f"{loss} of each run along training")
+
+
+def weights(
+    table: pd.DataFrame, weight: str, arms: Sequence[str], domain: tuple[float, float]
+) -> Chart:
+    """The weight of a task along training, a line per run: one of several small charts.
+
+    table: as for `training`, with the column `weight`; domain: the least and the largest weight of
+    any task.
+    """
+    scale = _scale(pd.Series(domain)) or alt.Scale()
+    scale["domain"] = list(domain)
+    title = weight.replace("_", " of ", 1)
+    chart = _runs(table, weight, arms, title, scale)
+    return chart.properties(height=150, description=f"The {title} of each run along training")
+
+
+def _scale(values: pd.Series) -> alt.Scale | None:
+    """A logarithmic axis, where the values need one and have one."""
+    wide = values.min() > 0 and values.max() > WIDE * values.min()
+    return alt.Scale(type="log") if wide else None
+
+
+def _runs(
+    table: pd.DataFrame, column: str, arms: Sequence[str], title: str, scale: alt.Scale
+) -> alt.Chart:
+    lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[column])
     chart = _switchable(alt.Chart(lines.dropna(subset=["value"])))
     tip = ["arm:N", "seed:N", "utterance_gradients:Q", alt.Tooltip("value:Q", format=".4f")]
-    # Strategies weigh their losses differently; a weighted one may be negative.
-    wide = lines["value"].min() > 0 and lines["value"].max() > WIDE * lines["value"].min()
-    scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
+    # With a fixed end, the axis stays while all arms of a chart are hidden.
+    along = alt.Scale(domain=[0, float(table["utterance_gradients"].max())])
     chart = chart.mark_line(strokeWidth=1.5).encode(
-        x=alt.X("utterance_gradients:Q", title="Utterance-gradients", axis=alt.Axis(tickCount=6)),
-        y=alt.Y(
-            "value:Q", title=f"{loss}, on training batches", scale=scale, axis=alt.Axis(tickCount=4)
-        ),
+        x=alt.X("utterance_gradients:Q", title="Utterance-gradients", scale=along,
+                axis=alt.Axis(tickCount=6)),
+        y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4)),
         detail="seed:N",
         tooltip=tip,
-    )
-    chart = chart.properties(height=240, description=f"{loss} of each run along training")
+    )  # fmt: skip
     return chart.encode(color=_colour(arms)) if arms else chart
 
 

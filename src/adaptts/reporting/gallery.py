@@ -12,6 +12,7 @@ from adaptts.reporting.metrics import METRICS
 from adaptts.reporting.results import COPY_SYNTHESIS, NATURAL, TRAINING, TRUNK, Results
 
 TRAINING_POINTS = 150  # of a run's curve
+WEIGHT = "weight_"  # begins the names of the columns that hold a task's weight in the loss
 DIGITS = 5  # significant, of a chart's numbers
 AXES: tuple[Axis, ...] = ("steps", "shots")
 
@@ -26,18 +27,43 @@ def draw(results: Results, comparison: Comparison) -> Gallery:
     return {
         **{axis: _curves(comparison, axis, arms) for axis in AXES},
         "speakers": _speakers(comparison, arms),
-        "trunk": {name: specify(figures.training(_thin(trunk, name), name, []))
-                  for name in losses(trunk)},
-        "training": {name: specify(figures.training(_thin(runs, name), name, arms))
-                     for name in losses(runs)},
-    }  # fmt: skip
+        "trunk": _losses(trunk, []),
+        "training": _losses(runs, arms),
+        "weights": _weights(runs, arms),
+    }
 
 
 def losses(training: pd.DataFrame) -> list[str]:
     """The losses that any of these runs has logged; the whole loss first."""
     others = ("step", "utterance_gradients", "seconds", "arm", "seed", TRAINING[-1])
-    named = [str(name) for name in training.columns if name not in others]
+    named = [str(name) for name in training.columns
+             if name not in others and not name.startswith(WEIGHT)]  # fmt: skip
     return [name for name in (TRAINING[-1], *named) if training[name].notna().any()]
+
+
+def adjusted(training: pd.DataFrame) -> pd.DataFrame:
+    """The runs of arms that change the weights of their tasks while they train."""
+    columns = [name for name in training.columns if name.startswith(WEIGHT)]
+    of_arm = training.groupby("arm")[columns]
+    # Means of a constant weight over many steps differ by rounding.
+    changes = (of_arm.max() > of_arm.min() * (1 + 1e-6)).any(axis=1)
+    return training[training["arm"].isin(changes.index[changes])]
+
+
+def _losses(runs: pd.DataFrame, arms: list[str]) -> dict[str, Specification]:
+    return {name: specify(figures.training(_thin(runs, name), name, arms)) for name in losses(runs)}
+
+
+def _weights(runs: pd.DataFrame, arms: list[str]) -> dict[str, Specification]:
+    """A chart for each task that any arm adjusts the weight of."""
+    runs = adjusted(runs)
+    columns = [name for name in runs.columns if name.startswith(WEIGHT)]
+    ends = (runs[columns].min().min(), runs[columns].max().max())
+    return {
+        name.removeprefix(WEIGHT): specify(figures.weights(_thin(runs, name), name, arms, ends))
+        for name in columns
+        if runs[name].notna().any()
+    }
 
 
 def _curves(comparison: Comparison, axis: Axis, arms: list[str]) -> dict[str, Specification]:

@@ -12,7 +12,7 @@
     const figure = place.dataset.figure;
     const select = document.querySelector(`select[data-figures~="${figure}"]`);
     const variants = report.figures[figure] ?? {};
-    const spec = variants[select?.value] ?? variants.only;
+    const spec = variants[place.dataset.variant ?? select?.value];
     const drawing = (drawings.get(place) ?? 0) + 1;
     drawings.set(place, drawing);
     views.get(place)?.finalize();

@@ -93,6 +93,7 @@ def render(
         curve_metrics=_metrics_of(charts["steps"] | charts["shots"]),
         speaker_metrics=_metrics_of(charts["speakers"]),
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
+        tasks=list(charts["weights"]),
         has_sound=shelf is not None,
         payload=embed(payload),
         css=Markup(_source("page.css")),
@@ -217,6 +218,10 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "training_caption": (
             "Losses on training batches, a line per seed. Strategies optimise different losses, so "
             "compare a line with itself rather than with the others."
+        ),
+        "weights_caption": (
+            "What each task's loss is multiplied by, for the arms that adjust it while they train; "
+            "a line per seed."
         ),
     }  # fmt: skip
 

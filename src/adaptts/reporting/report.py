@@ -16,7 +16,9 @@ from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
 
-FIGURE_WIDTH = {"steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480}
+FIGURE_WIDTH = {
+    "steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480, "weights": 320,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

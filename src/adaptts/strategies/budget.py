@@ -7,6 +7,7 @@ batches. A second-order episode thus counts its inner steps, its outer step and 
 derivatives.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,10 +38,8 @@ def plan(
     sampler: Sampler,
     batch_utterances: int,
 ) -> Budget:
-    """How many steps of a strategy the budget pays for.
-
-    Gradients are left in the learner's parameters; no weight changes.
-    """
+    """How many steps of a strategy the budget pays for, by taking some on a copy of the learner."""
+    learner = copy.deepcopy(learner)
     plain = PretrainFinetune(None, strategy.setting, {})
     costs = []
     for step in range(STEPS_MEASURED):

@@ -1,66 +1,50 @@
-"""Multitask training: auxiliary heads on the decoder, L = Σ λᵢ Lᵢ (Caruana 1997).
+"""Multitask training: auxiliary heads on the model, L = Σ λᵢ Lᵢ (Caruana 1997).
 
-λ is fixed, or learned as homoscedastic uncertainty (Kendall et al. 2018).
+The tasks are the acoustic model's own (mel, duration, pitch, voicing) and those of the heads; how
+λ comes about is the weighting's matter.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from adaptts.episodes.batch import Batch
-from adaptts.models.acoustic import Prediction
-from adaptts.objectives import UncertaintyWeighting, acoustic_losses, masked_mean, weighted_sum
-from adaptts.params import STRICT, PositiveReal, Weight
-from adaptts.strategies.learner import Learner, Setting
+from adaptts.models.convolution import ConditionalBlock
+from adaptts.objectives import acoustic_losses
+from adaptts.params import STRICT, Positive, PositiveReal, Weight
+from adaptts.strategies.heads import HEADS, known_head
+from adaptts.strategies.learner import Learner
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.strategy import Rates
-
-
-class PhoneHead(nn.Module):
-    """Which phone is each frame of? The language side of the task."""
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__()
-        self.output = nn.Linear(setting.model.channels, setting.phones)
-
-    def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
-        """The cross-entropy per frame."""
-        phone = batch.phones.gather(1, batch.frames.phone)
-        logits = self.output(prediction.decoded).transpose(1, 2)
-        return masked_mean(F.cross_entropy(logits, phone, reduction="none"), batch.frames.mask)
-
-
-class SpeakerHead(nn.Module):
-    """Which training speaker says the utterance?"""
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__()
-        self.output = nn.Linear(setting.model.channels, setting.speakers)
-
-    def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
-        """The cross-entropy per utterance."""
-        valid = batch.frames.mask.unsqueeze(-1).to(prediction.decoded.dtype)
-        mean = (prediction.decoded * valid).sum(1) / valid.sum(1)
-        return F.cross_entropy(self.output(mean), batch.speaker)
-
-
-HEADS: Mapping[str, type[nn.Module]] = {"phone": PhoneHead, "speaker": SpeakerHead}
+from adaptts.strategies.weighting import DynamicAverage, Fixed, GradNorm, Uncertainty, Weighting
 
 
 @dataclass(frozen=True, config=STRICT)
 class MultitaskParams:
-    weighting: Literal["fixed", "uncertainty"]
-    # λ of each auxiliary head; with `uncertainty`, where its learning starts.
+    weighting: Literal["fixed", "sum", "uncertainty", "dwa", "gradnorm"]
+    # λ of each auxiliary head; with `uncertainty`, where its learning starts. The acoustic model's
+    # own tasks have those of training.loss. The other weightings set λ of all tasks, from 1 on.
     auxiliary: Annotated[
-        dict[Literal["phone", "speaker"], Annotated[Weight, Field(gt=0)]], Field(min_length=1)
+        dict[Annotated[str, AfterValidator(known_head)], PositiveReal], Field(min_length=1)
     ]
-    # Of the learned weights alone, of which there are few: at the model's rate they hardly move.
+    # `uncertainty` and `gradnorm`: of the learned weights alone, of which there are few: at the
+    # model's rate they hardly move.
     weighting_rate: PositiveReal = 0.02
+    epoch_steps: Positive = 25  # `dwa`: training steps that count as an epoch
+    temperature: PositiveReal = 2.0  # `dwa`: higher is more even
+    alpha: Weight = 1.5  # `gradnorm`: higher favours the tasks that learn slowly
+
+    @model_validator(mode="after")
+    def check_weights(self) -> Self:
+        if self.weighting in ("sum", "dwa", "gradnorm") and set(self.auxiliary.values()) != {1.0}:
+            raise ValueError(
+                f"weighting {self.weighting!r} starts every task at λ = 1, got auxiliary "
+                f"{self.auxiliary}; write 1.0 for each"
+            )
+        return self
 
 
 class Multitask(PretrainFinetune):
@@ -69,37 +53,55 @@ class Multitask(PretrainFinetune):
     Params = MultitaskParams
     params: MultitaskParams
 
-    def _weights(self) -> dict[str, float]:
-        return {**asdict(self.setting.loss), **self.params.auxiliary}
-
     def extend(self, learner: Learner) -> None:
         for name in self.params.auxiliary:
             learner.extra[name] = HEADS[name](self.setting)
-        if self.params.weighting == "uncertainty":
-            learner.extra["weighting"] = UncertaintyWeighting(self._weights())
+        learner.extra["weighting"] = self._make_weighting()
+
+    def _make_weighting(self) -> Weighting:
+        params = self.params
+        given = {**asdict(self.setting.loss), **params.auxiliary}
+        tasks = list(given)
+        match params.weighting:
+            case "fixed":
+                return Fixed(given)
+            case "sum":
+                return Fixed(dict.fromkeys(tasks, 1.0))
+            case "uncertainty":
+                return Uncertainty(given)
+            case "dwa":
+                return DynamicAverage(tasks, params.epoch_steps, params.temperature)
+            case "gradnorm":
+                return GradNorm(tasks, params.alpha)
 
     def learning_rates(self, learner: Learner, rate: float) -> Rates:
-        if self.params.weighting == "fixed":
-            return super().learning_rates(learner, rate)
         weights = list(learner.extra["weighting"].parameters())
         of_model = [p for p in learner.parameters() if all(p is not w for w in weights)]
-        return [(rate, of_model), (self.params.weighting_rate, weights)]
+        learned = [(self.params.weighting_rate, weights)] if weights else []
+        return [(rate, of_model), *learned]
 
     def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
         (batch,) = batches
+        weighting = cast(Weighting, learner.extra["weighting"])
         prediction = learner.acoustic(batch, learner.speakers(batch.speaker))
         losses = acoustic_losses(prediction, batch)
         for name in self.params.auxiliary:
             losses[name] = learner.extra[name](prediction, batch)
-        if self.params.weighting == "uncertainty":
-            weighting = cast(UncertaintyWeighting, learner.extra["weighting"])
-            loss, weights = weighting(losses), weighting.weights()
-        else:
-            weights = self._weights()
-            loss = weighted_sum(losses, weights)
+        weights = weighting.weights()
+        loss = weighting(losses)
+        weighting.observe(losses, last_shared_layer(learner))
         loss.backward()
         return {
             "loss": loss.item(),
             **{name: value.item() for name, value in losses.items()},
             **{f"weight_{name}": value for name, value in weights.items()},
         }
+
+
+def last_shared_layer(learner: Learner) -> Tensor:
+    """The last weights that every task depends on: those of the encoder's output.
+
+    Duration, pitch and voicing, and the heads on the encoder, branch off there; mel and the heads
+    on the decoder lie behind it.
+    """
+    return cast(ConditionalBlock, learner.acoustic.encoder[-1]).output.weight
