@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from adaptts.adaptation import VoiceWriter, adapt, moved_parameters, silence, speak
-from adaptts.inner_loop import DivergedError, GradientDescent, UpdateRule, make_rule
+from adaptts.inner_loop import DivergedError, GradientDescent, UpdateRule
 from adaptts.params import TrialParams, parse
 from pipeline.arms import Arm, Data, open_arm, open_data
 from pipeline.stage import Stage, run, whole
@@ -70,7 +70,7 @@ def make_voice(
 def chosen_rule(stage: Stage, arm: Arm) -> UpdateRule:
     path = Path("tuning") / stage.item["arm"] / "chosen.json"
     trial = parse(TrialParams, json.loads(path.read_text(encoding="utf-8")), str(path))
-    return make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner)
+    return arm.strategy.rule(arm.learner, trial.rule, trial.step_size)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from adaptts.adaptation import adapt, speak
 from adaptts.evaluation.distortion import mel_distortion
-from adaptts.inner_loop import DivergedError, make_rule
+from adaptts.inner_loop import DivergedError
 from adaptts.params import TrialParams
 from pipeline.arms import Arm, Data, open_arm, open_data
 from pipeline.stage import Stage, run, whole
@@ -57,7 +57,7 @@ def try_out(
     names = data.support(speaker, params.draw_of(seed), headline.shots)
     support = data.utterances.batch(names)
     queries = data.queries(speaker)
-    rule = make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner)
+    rule = arm.strategy.rule(arm.learner, trial.rule, trial.step_size)
     texts = data.utterances.batch(queries)
     distortions = []
     try:

@@ -19,6 +19,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 # Names become folders, DVC stage names and HTML ids.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
 # An arm is also a key of params.yaml, whose levels DVC parts by dots.
@@ -163,7 +164,9 @@ class TrainingParams:
     loss: LossParams
 
 
-Rule = Literal["sgd", "preconditioned_sgd", "adam"]
+FixedRule = Literal["sgd", "preconditioned_sgd", "adam"]
+# `learned`: at the rates that a strategy has learned (see strategies.rates), times the step size.
+Rule = Literal[FixedRule, "learned"]
 
 
 @dataclass(frozen=True, config=STRICT)

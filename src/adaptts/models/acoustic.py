@@ -29,6 +29,7 @@ SUBSETS: Mapping[str, Callable[[str], bool]] = {
     "variance_decoder": lambda name: (
         name.startswith(("decoder.", "mel.", "duration.", "prosody.")) or name == SPEAKER
     ),
+    "head": lambda name: name.startswith(("mel.", "duration.output.", "prosody.output.")),
     "speaker_norms": lambda name: "condition." in name or name == SPEAKER,
     "speaker": lambda name: name == SPEAKER,
 }
