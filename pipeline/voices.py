@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from adaptts.adaptation import Snapshot, adapt
 from adaptts.episodes.batch import Batch
-from adaptts.inner_loop import make_rule
 from adaptts.params import MannerParams, TrialParams
 from pipeline.arms import Arm
 
@@ -17,7 +16,7 @@ def make_voice(
         arm.learner.acoustic,
         arm.strategy.voice(arm.learner, support),
         support,
-        make_rule(trial.rule, trial.step_size, arm.strategy.preconditioner),
+        arm.strategy.rule(arm.learner, trial.rule, trial.step_size),
         manner,
         arm.strategy.setting.loss,
         steps,

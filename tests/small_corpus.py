@@ -50,7 +50,9 @@ def make_store(folder: Path, seed: int = 0) -> None:
             length = generator.integers(2, 5, len(spoken)) + number % 3
             frames = np.repeat(spoken, length)
             mels.append(
-                phone_colour[frames] + colour + 0.1 * generator.normal(size=(len(frames), FEATURES.mels))
+                phone_colour[frames]
+                + colour
+                + 0.1 * generator.normal(size=(len(frames), FEATURES.mels))
             )
             pitches.append(np.where(frames == 1, 0, 100 + 15 * number + frames))
             phones.append(spoken)

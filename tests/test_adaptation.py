@@ -241,7 +241,7 @@ def test_an_arm_adapts_as_the_experiment_says_where_it_says_nothing_else() -> No
         ({"parameters": "tail"}, "no parameter subset 'tail'; choose among"),
         ({"parameters": "low_rank"}, "rank goes with parameters: low_rank"),
         ({"rank": 2}, "rank goes with parameters: low_rank"),
-        ({"parameters": "low_rank", "rank": 2}, "give the arm a space without it"),
+        ({"parameters": "low_rank", "rank": 2}, "give the arm a space without"),
         ({"tempo": 1.0}, "strategies.maml.adaptation.tempo"),
         ({"anchor": [2.0, 1.0]}, "the lower bound comes first"),
         ({"ankor": 2.0}, "strategies.maml.adaptation.ankor: unknown key"),

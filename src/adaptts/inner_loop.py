@@ -4,14 +4,14 @@ Meta-training differentiates through it (Finn et al. 2017, algorithm 1); adaptat
 runs it and looks at the parameters after each step.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from adaptts.params import Rule
+from adaptts.params import FixedRule
 
 Parameters = dict[str, Tensor]
 Loss = Callable[[Parameters], Tensor]
@@ -33,7 +33,7 @@ class UpdateRule(Protocol):
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """θ ← θ − α P g; P is a fixed positive diagonal, 1 where none is given."""
+    """θ ← θ − α P g; P is a positive diagonal, 1 where none is given."""
 
     step_size: float
     preconditioner: Parameters | None = None
@@ -51,6 +51,23 @@ class GradientDescent:
             for name, value in parameters.items()
         }
         return moved, state
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """A rule for each step; from the last one's on, that one."""
+
+    rules: Sequence[GradientDescent]
+
+    def start(self, parameters: Parameters) -> Parameters:
+        return {"taken": torch.zeros((), dtype=torch.long)}
+
+    def step(
+        self, parameters: Parameters, gradients: Parameters, state: Parameters
+    ) -> tuple[Parameters, Parameters]:
+        rule = self.rules[min(int(state["taken"]), len(self.rules) - 1)]
+        moved, _ = rule.step(parameters, gradients, {})
+        return moved, {"taken": state["taken"] + 1}
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ def _flatten(parameters: Parameters) -> Tensor:
     return torch.cat([value.reshape(-1) for value in parameters.values()])
 
 
-def make_rule(rule: Rule, step_size: float, preconditioner: Parameters) -> UpdateRule:
+def make_rule(rule: FixedRule, step_size: float, preconditioner: Parameters) -> UpdateRule:
     """The update rule of that name; `preconditioner` may hold more parameters than adapt."""
     match rule:
         case "sgd":
@@ -104,13 +121,19 @@ def make_rule(rule: Rule, step_size: float, preconditioner: Parameters) -> Updat
 
 
 def descend(
-    loss: Loss, parameters: Parameters, rule: UpdateRule, *, differentiable: bool = False
+    loss: Loss,
+    parameters: Parameters,
+    rule: UpdateRule,
+    *,
+    differentiable: bool = False,
+    second_order: bool = True,
 ) -> Iterator[tuple[Parameters, Tensor]]:
     """Yield the parameters after 1, 2, 3, … steps, each with the loss that the step started from.
 
     With `differentiable`, the graph of every step is kept, so that what is computed from the
-    yielded parameters has a gradient with respect to `parameters` through all steps (second
-    order). Without, memory does not grow with the steps.
+    yielded parameters has a gradient with respect to `parameters` through all steps, and to what
+    the rule is made of. Its `second_order` terms, the derivatives of the steps' own gradients, are
+    on request left out. Without `differentiable`, memory does not grow with the steps.
 
     Raises DivergedError when the loss is not finite.
     """
@@ -126,7 +149,7 @@ def descend(
         gradients = torch.autograd.grad(
             value,
             list(parameters.values()),
-            create_graph=differentiable,
+            create_graph=differentiable and second_order,
             materialize_grads=True,
         )
         named = dict(zip(parameters, gradients, strict=True))

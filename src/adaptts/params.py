@@ -26,6 +26,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 # Names become folders, DVC stage names and HTML ids.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
 # An arm is also a key of params.yaml, whose levels DVC parts by dots.
@@ -176,7 +177,9 @@ class TrainingParams:
     loss: LossParams
 
 
-Rule = Literal["sgd", "preconditioned_sgd", "adam"]
+FixedRule = Literal["sgd", "preconditioned_sgd", "adam"]
+# `learned`: at the rates that a strategy has learned (see strategies.rates), times the step size.
+Rule = Literal[FixedRule, "learned"]
 
 
 def rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -218,10 +221,9 @@ class MannerParams:
     def check_rank(self) -> Self:
         if (self.parameters == "low_rank") != (self.rank is not None):
             raise ValueError("rank goes with parameters: low_rank, and only with it")
-        if self.rank is not None and "preconditioned_sgd" in self.space:
-            raise ValueError(
-                "preconditioned_sgd knows no low_rank updates; give the arm a space without it"
-            )
+        unable = sorted({"preconditioned_sgd", "learned"} & set(self.space))
+        if self.rank is not None and unable:
+            raise ValueError(f"{unable} know no low_rank updates; give the arm a space without")
         return self
 
 

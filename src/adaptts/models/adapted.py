@@ -17,8 +17,10 @@ SUBSETS: Mapping[str, Callable[[str], bool]] = {
     "variance_decoder": lambda name: (
         name.startswith(("decoder.", "mel.", "duration.", "prosody.")) or name == SPEAKER
     ),
-    # The head of the network: what the mel frames are read from the decoder by.
-    "head": lambda name: name.startswith("mel.") or name == SPEAKER,
+    # The last layers: what mel frames, durations, pitch and voicing are read by.
+    "head": lambda name: (
+        name.startswith(("mel.", "duration.output.", "prosody.output.")) or name == SPEAKER
+    ),
     # Conditional normalisation and speaker vector, as AdaSpeech adapts (Chen et al. 2021).
     "speaker_norms": lambda name: "condition." in name or name == SPEAKER,
     "speaker": lambda name: name == SPEAKER,

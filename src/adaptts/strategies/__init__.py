@@ -5,20 +5,30 @@ from typing import Any
 
 from adaptts.inner_loop import Parameters
 from adaptts.params import ParamsError, parse
+from adaptts.strategies.anil import Anil
 from adaptts.strategies.average import Average
+from adaptts.strategies.fomaml import Fomaml
 from adaptts.strategies.learner import Setting
 from adaptts.strategies.maml import Maml
+from adaptts.strategies.maml_plus_plus import MamlPlusPlus
+from adaptts.strategies.meta_sgd import MetaSgd
 from adaptts.strategies.multitask import Multitask
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.prototype import Prototype
+from adaptts.strategies.reptile import Reptile
 from adaptts.strategies.strategy import Strategy
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
+    "anil": Anil,
     "average": Average,
+    "fomaml": Fomaml,
     "maml": Maml,
+    "maml_plus_plus": MamlPlusPlus,
+    "meta_sgd": MetaSgd,
     "multitask": Multitask,
     "pretrain_finetune": PretrainFinetune,
     "prototype": Prototype,
+    "reptile": Reptile,
 }
 
 

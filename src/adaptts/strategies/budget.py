@@ -10,6 +10,7 @@ derivatives.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,6 +41,17 @@ def plan(
 ) -> Budget:
     """How many steps of a strategy the budget pays for, by taking some on a copy of the learner."""
     learner = copy.deepcopy(learner)
+    cost = 0.0
+    for start, end in pairwise([0.0, *strategy.turns(), 1.0]):
+        strategy.done = (start + end) / 2
+        cost += (end - start) * measure_step(strategy, learner, sampler, batch_utterances)
+    return Budget(max(1, round(utterance_gradients / cost)), cost)
+
+
+def measure_step(
+    strategy: Strategy, learner: Learner, sampler: Sampler, batch_utterances: int
+) -> float:
+    """The utterance-gradients of one training step, as a mean over a few."""
     plain = PretrainFinetune(None, strategy.setting, {})
     costs = []
     for step in range(STEPS_MEASURED):
@@ -50,8 +62,7 @@ def plan(
         ) / sum(map(len, batches))
         spent = count_operations(lambda b=batches: strategy.accumulate_gradients(learner, b))
         costs.append(spent / unit)
-    cost = sum(costs) / len(costs)
-    return Budget(max(1, round(utterance_gradients / cost)), cost)
+    return sum(costs) / len(costs)
 
 
 def count_operations(evaluate: Callable[[], object]) -> int:

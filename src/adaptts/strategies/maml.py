@@ -4,34 +4,42 @@ Each episode adapts to a training speaker's support set by the inner loop, and m
 weights so that the adapted ones do well on other utterances of that speaker.
 """
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, repeat
 from typing import Annotated, Literal
 
+import torch
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
-from adaptts.inner_loop import Parameters, descend, make_rule
+from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend, make_rule
 from adaptts.models.acoustic import SPEAKER
 from adaptts.models.adapted import choose, known_subset
 from adaptts.objectives import voice_loss
 from adaptts.params import STRICT, Positive, PositiveReal
-from adaptts.strategies.learner import Learner, Setting
+from adaptts.strategies.learner import Learner
 from adaptts.strategies.strategy import Rates, Strategy
 
 
 @dataclass(frozen=True, config=STRICT)
-class MamlParams:
+class InnerLoopParams:
+    """What every strategy that meta-trains through gradient steps is set by."""
+
     parameters: Annotated[str, AfterValidator(known_subset)]  # which adapt in the inner loop
     inner_steps: Positive
-    inner_rule: Literal["sgd", "preconditioned_sgd"]  # Adam's first step has no derivative
     inner_rate: PositiveReal
     outer_rate: PositiveReal
     tasks: Positive  # speakers per outer step
-    support: Positive  # utterances
-    query: Positive  # utterances
+    support: Positive  # utterances of each
+
+
+@dataclass(frozen=True, config=STRICT)
+class MamlParams(InnerLoopParams):
+    inner_rule: Literal["sgd", "preconditioned_sgd"]  # Adam's first step has no derivative
+    query: Positive  # utterances of each
 
 
 class Maml(Strategy):
@@ -39,10 +47,7 @@ class Maml(Strategy):
 
     Params = MamlParams
     params: MamlParams
-
-    def __init__(self, params: MamlParams, setting: Setting, preconditioner: Parameters) -> None:
-        super().__init__(params, setting, preconditioner)
-        self.rule = make_rule(params.inner_rule, params.inner_rate, preconditioner)
+    second_order: bool = True
 
     def extend(self, learner: Learner) -> None:
         """The initial speaker vector is learned with the other initial weights."""
@@ -64,29 +69,62 @@ class Maml(Strategy):
         # One task after another, each with its own backward pass: the graph of one task is all
         # that memory holds, and it is quicker than one pass for all.
         for support, query in zip(batches[::2], batches[1::2], strict=True):
-            loss = self._query_loss(learner, support, query) / self.params.tasks
+            loss = self.task_loss(learner, support, query) / self.params.tasks
+            if not torch.isfinite(loss):
+                raise self.diverged(f"the loss on the query is {loss.item()}")
             loss.backward()
             total += loss.item()
         return {"loss": total}
 
-    def _query_loss(self, learner: Learner, support: Batch, query: Batch) -> Tensor:
-        """The loss on the query after the inner steps on the support."""
-        initial = self._initial(learner)
+    def task_loss(self, learner: Learner, support: Batch, query: Batch) -> Tensor:
+        """The loss on the query after the inner steps on the support, a number to minimise."""
+        steps = zip(self.query_weights(), self.inner_loop(learner, repeat(support)), strict=True)
+        return torch.stack(
+            [
+                weight * self.loss(learner, adapted, query)
+                for weight, (adapted, _) in steps
+                if weight
+            ]
+        ).sum()
 
-        def loss(batch: Batch, adapted: Parameters) -> Tensor:
-            return voice_loss(learner.acoustic, {**initial, **adapted}, batch, self.setting.loss)
+    def query_weights(self) -> list[float]:
+        """How much the query's loss counts after each of the inner steps: at the end alone."""
+        return [0.0] * (self.params.inner_steps - 1) + [1.0]
 
+    def inner_loop(
+        self, learner: Learner, support: Iterator[Batch]
+    ) -> Iterator[tuple[Parameters, Tensor]]:
+        """What adapts after each of the inner steps, and the loss that the step started from.
+
+        support: a batch for each step. Raises DivergedError when the loss on it is not finite.
+        """
         steps = descend(
-            lambda adapted: loss(support, adapted),
-            choose(initial, self.params.parameters),
-            self.rule,
+            lambda adapted: self.loss(learner, adapted, next(support)),
+            choose(self.initial(learner), self.params.parameters),
+            self.inner_rule(learner),
             differentiable=True,
+            second_order=self.second_order,
         )
-        adapted, _ = next(islice(steps, self.params.inner_steps - 1, None))
-        return loss(query, adapted)
+        try:
+            yield from islice(steps, self.params.inner_steps)
+        except DivergedError as error:
+            raise self.diverged(str(error)) from error
 
-    def _initial(self, learner: Learner) -> Parameters:
+    def diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"meta-training diverged: {what}; choose an inner_rate below {self.params.inner_rate}"
+        )
+
+    def inner_rule(self, learner: Learner) -> UpdateRule:
+        return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
+
+    def loss(self, learner: Learner, adapted: Parameters, batch: Batch) -> Tensor:
+        """The loss of a voice, of which what has not adapted is as at the start."""
+        voice = {**self.initial(learner), **adapted}
+        return voice_loss(learner.acoustic, voice, batch, self.setting.loss)
+
+    def initial(self, learner: Learner) -> Parameters:
         return learner.voice(learner.extra["initial"].get_parameter(SPEAKER))
 
     def voice(self, learner: Learner, support: Batch) -> Parameters:
-        return self._initial(learner)
+        return self.initial(learner)

@@ -8,8 +8,8 @@ from torch.nn import Parameter
 
 from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
-from adaptts.inner_loop import Parameters
-from adaptts.params import STRICT
+from adaptts.inner_loop import Parameters, UpdateRule, make_rule
+from adaptts.params import STRICT, Rule
 from adaptts.strategies.learner import Learner, Setting
 
 Rates = list[tuple[float, list[Parameter]]]  # peak learning rates, and what learns at each
@@ -31,6 +31,9 @@ class Strategy(ABC):
     takes_steps: ClassVar[bool] = True
     uses_support: ClassVar[bool] = True  # whether a voice depends on the speaker at all
 
+    # How much of the training is behind, from 0 to 1; set before each of its steps.
+    done: float = 0.0
+
     def __init__(self, params: object, setting: Setting, preconditioner: Parameters) -> None:
         self.params = params
         self.setting = setting
@@ -43,6 +46,10 @@ class Strategy(ABC):
     def learning_rates(self, learner: Learner, rate: float) -> Rates:
         """Which parameters learn at which peak rates; `rate` is training's own, for all of them."""
         return [(rate, list(learner.parameters()))]
+
+    def turns(self) -> list[float]:
+        """After which shares of the training, rising, one of its steps costs something else."""
+        return []
 
     @abstractmethod
     def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
@@ -58,3 +65,15 @@ class Strategy(ABC):
     @abstractmethod
     def voice(self, learner: Learner, support: Batch) -> Parameters:
         """The new voice before its first gradient step, from its support set."""
+
+    def rule(self, learner: Learner, name: Rule, step_size: float) -> UpdateRule:
+        """How a new voice takes its gradient steps.
+
+        Raises ValueError for `learned` if the strategy learns no rates.
+        """
+        if name == "learned":
+            raise ValueError(
+                f"the rule 'learned' wants learned rates, but {type(self).__name__} learns none; "
+                "choose another rule"
+            )
+        return make_rule(name, step_size, self.preconditioner)

@@ -114,6 +114,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(progress.step / budget.steps)
         optimiser.zero_grad(set_to_none=True)
+        strategy.done = progress.step / budget.steps
         batches = strategy.draw(sampler, progress.step, params.batch_utterances)
         losses = strategy.accumulate_gradients(learner, batches)
         norm = nn.utils.clip_grad_norm_(weights, params.gradient_norm)
