@@ -11,6 +11,7 @@ from adaptts.strategies.maml import Maml
 from adaptts.strategies.multitask import Multitask
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.prototype import Prototype
+from adaptts.strategies.prototype_finetune import PrototypeFinetune
 from adaptts.strategies.strategy import Strategy
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
@@ -19,6 +20,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "multitask": Multitask,
     "pretrain_finetune": PretrainFinetune,
     "prototype": Prototype,
+    "prototype_finetune": PrototypeFinetune,
 }
 
 
