@@ -15,7 +15,7 @@ from dvc.stage import PipelineStage
 
 from adaptts import params
 from adaptts.models.acoustic import known_subset
-from adaptts.strategies import read_strategy
+from adaptts.strategies import read_start, read_strategy
 from pipeline.patience import patiently
 from pipeline.stage import flatten
 
@@ -63,6 +63,7 @@ def make_plan() -> Plan:
     known_subset(experiment.adaptation.parameters)
     for arm in experiment.arms:
         read_strategy(arm, experiment.strategies[arm])
+        read_start(arm, experiment.strategies[arm])
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:

@@ -212,6 +212,7 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "cost_caption": (
             "An utterance-gradient is what one pass forward and backward of the acoustic model "
             "takes for one utterance; second-order arms are charged what they really compute. "
+            "The trunk, trained once per seed, counts in full for each arm that starts from it. "
             "Times are of the machine that ran the stages."
         ),
         "training_caption": (

@@ -1,7 +1,7 @@
 """The arms of the comparison. A new one is a file here and a line in `STRATEGIES`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from adaptts.inner_loop import Parameters
 from adaptts.params import ParamsError, parse
@@ -22,6 +22,20 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "prototype": Prototype,
     "prototype_finetune": PrototypeFinetune,
 }
+Start = Literal["trunk", "scratch"]
+
+
+def read_start(arm: str, values: Mapping[str, Any]) -> Start:
+    """What an arm's training begins with: the trunk's weights, or the fresh ones of its seed.
+
+    Raises ParamsError if its entry under `strategies` asks for anything else.
+    """
+    start = values.get("start", "trunk")
+    if start not in get_args(Start):
+        raise ParamsError(
+            f"strategies.{arm}.start: got {start!r}; choose among {sorted(get_args(Start))}"
+        )
+    return start
 
 
 def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], object]:
@@ -31,6 +45,7 @@ def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], 
     """
     settings = dict(values)
     name = settings.pop("strategy", None)
+    settings.pop("start", None)  # not the strategy's: see read_start
     if name not in STRATEGIES:
         raise ParamsError(
             f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"

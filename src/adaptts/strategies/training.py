@@ -8,9 +8,10 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -49,14 +50,24 @@ class Training:
     budget: Budget
     progress: Progress
 
-    def cost(self) -> dict[str, float]:
-        """What the training took. Seconds are those of this machine."""
-        return {
-            "steps": self.budget.steps,
+    def cost(self, trunk: Mapping[str, float] | None = None) -> dict[str, float]:
+        """What the training took. Seconds are those of this machine.
+
+        trunk: the cost of the training that this one goes on from, if there is one; what both took
+        stands under `total_`.
+        """
+        own = {
             "utterance_gradients": self.budget.utterance_gradients,
-            "utterance_gradients_per_step": self.budget.utterance_gradients_per_step,
             "wall_seconds": self.progress.wall_seconds,
             "cpu_seconds": self.progress.cpu_seconds,
+        }
+        before = {key: (trunk or {}).get(key, 0.0) for key in own}
+        return {
+            "steps": self.budget.steps,
+            "utterance_gradients_per_step": self.budget.utterance_gradients_per_step,
+            **own,
+            **{f"trunk_{key}": value for key, value in before.items()},
+            **{f"total_{key}": value + before[key] for key, value in own.items()},
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
@@ -212,10 +223,20 @@ def _load(
 
 
 def save_training(
-    folder: Path, learner: Learner, training: Training, name: dict[str, str | int]
+    folder: Path, learner: Learner, cost: Mapping[str, Any], training: Training
 ) -> None:
-    """Write weights, curve and cost; `name` goes into the cost."""
+    """Write weights, curve and cost."""
     save_file(learner.state_dict(), folder / "weights.safetensors")
     pd.DataFrame(training.progress.curve).to_csv(folder / "training.csv", index=False)
-    cost = {**name, "parameters": sum(p.numel() for p in learner.parameters()), **training.cost()}
-    (folder / "cost.json").write_text(json.dumps(cost, indent=1) + "\n", encoding="utf-8")
+    parameters = sum(p.numel() for p in learner.parameters())
+    text = json.dumps({**cost, "parameters": parameters}, indent=1)
+    (folder / "cost.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_cost(folder: Path) -> dict[str, Any]:
+    """The cost that `save_training` wrote; raises ValueError if it cannot be read."""
+    path = folder / "cost.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); delete it and run again") from error
