@@ -22,7 +22,15 @@ def main(stage: Stage) -> None:
     optimisation = params.training.arm if start == "trunk" else params.training.from_scratch()
     checkpoint = stage.scratch() / "checkpoint.safetensors"
     with tracking.training(stage) as log:
-        training = train(arm.strategy, arm.learner, sampler, optimisation, log, checkpoint)
+        training = train(
+            arm.strategy,
+            arm.learner,
+            sampler,
+            optimisation,
+            log,
+            checkpoint,
+            params.training.budget,
+        )
     trunk = read_cost(folder_of("trunk", seed)) if start == "trunk" else {}
     cost = {"arm": name, "seed": seed, "start": start, **training.cost(trunk)}
     with whole(folder_of(name, seed)) as folder:

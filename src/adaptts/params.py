@@ -157,8 +157,13 @@ class OptimisationParams:
     gradient_norm: PositiveReal  # clipped at
 
 
+BudgetUnit = Literal["utterance_gradients", "cpu_seconds"]
+
+
 @dataclass(frozen=True, config=STRICT)
 class TrainingParams:
+    # What is equal for all arms: the work, or the CPU time that as much plain training takes.
+    budget: BudgetUnit
     trunk: OptimisationParams  # multi-speaker pretraining, shared by every arm of a seed
     arm: OptimisationParams  # what each arm does from there; the same budget for each
     loss: LossParams

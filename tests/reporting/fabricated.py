@@ -84,6 +84,7 @@ def make_experiment(**changes: Any) -> Experiment:
             "vocoder_iterations": 2,
         },
         "training": {
+            "budget": "utterance_gradients",
             "trunk": one_phase,
             "arm": one_phase,
             "loss": {"mel": 1.0, "duration": 0.3, "pitch": 0.3, "voicing": 0.1},
