@@ -7,14 +7,19 @@ import pandas as pd
 import torch
 
 from adaptts.episodes.batch import Utterances
+from adaptts.episodes.sampler import Sampler
 from adaptts.features.store import FeatureStore
+from adaptts.inner_loop import Parameters, estimate_preconditioner
+from adaptts.objectives import voice_loss
 from adaptts.params import Experiment
-from adaptts.strategies import make_strategy
+from adaptts.strategies import make_strategy, read_start
 from adaptts.strategies.learner import Learner, Setting, load_weights, read_tensors, seeded
 from adaptts.strategies.strategy import Strategy
 
 FEATURES = Path("data/features")
 EPISODES = Path("data/episodes/episodes.parquet")
+TASKS = 16  # whose gradients make the preconditioner
+TASK_UTTERANCES = 4
 
 torch.set_num_threads(1)  # see pipeline/__init__.py
 
@@ -60,19 +65,49 @@ def open_data(params: Experiment) -> Data:
 
 
 def start_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
-    """The arm before its own training: the trunk's weights, and what the strategy adds."""
-    trunk = Path("models/trunk") / str(seed)
-    preconditioner = read_tensors(trunk / "preconditioner.safetensors")
-    strategy = make_strategy(arm, params.strategies[arm], data.setting, preconditioner)
+    """The arm before its own training: the trunk's weights, or the fresh ones of the seed that the
+    trunk began with, and what the strategy adds.
+    """
+    entry = params.strategies[arm]
     with seeded(seed):
         learner = Learner(data.setting)
-        load_weights(learner, trunk / "weights.safetensors")
+        if read_start(arm, entry) == "trunk":
+            load_weights(learner, folder_of("trunk", seed) / "weights.safetensors")
+        strategy = make_strategy(arm, entry, data.setting, precondition(learner, data, seed))
         strategy.extend(learner)
     return Arm(strategy, learner)
 
 
 def open_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
     """The arm as it was trained."""
-    started = start_arm(params, data, arm, seed)
-    load_weights(started.learner, Path("models") / arm / str(seed) / "weights.safetensors")
-    return started
+    folder = folder_of(arm, seed)
+    preconditioner = read_tensors(folder / "preconditioner.safetensors")
+    strategy = make_strategy(arm, params.strategies[arm], data.setting, preconditioner)
+    learner = Learner(data.setting)
+    strategy.extend(learner)
+    load_weights(learner, folder / "weights.safetensors")
+    return Arm(strategy, learner)
+
+
+def folder_of(run: str, seed: int) -> Path:
+    """What the training of an arm, or the trunk, has left."""
+    return Path("models") / run / str(seed)
+
+
+def precondition(learner: Learner, data: Data, seed: int) -> Parameters:
+    """The diagonal for preconditioned descent, on tasks of training speakers.
+
+    It belongs to the weights that an arm starts from: MAML learns initial weights for descent with
+    it, and adaptation goes on with the same.
+    """
+    sampler = Sampler(data.utterances, data.episodes, seed)
+    voice = {n: v.detach() for n, v in learner.voice(learner.average_speaker()).items()}
+    tasks = [sampler.episode(step, 1, TASK_UTTERANCES, 0)[0] for step in range(TASKS)]
+    batches = [data.utterances.batch(task.support) for task in tasks]
+    return estimate_preconditioner(
+        [
+            lambda moved, batch=batch: voice_loss(learner.acoustic, moved, batch, data.setting.loss)
+            for batch in batches
+        ],
+        voice,
+    )

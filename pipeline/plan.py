@@ -15,7 +15,7 @@ from dvc.stage import PipelineStage
 
 from adaptts import params
 from adaptts.adaptation import read_manner
-from adaptts.strategies import read_strategy
+from adaptts.strategies import read_start, read_strategy
 from pipeline.patience import patiently
 from pipeline.stage import flatten
 
@@ -63,6 +63,7 @@ def make_plan() -> Plan:
     for arm in experiment.arms:
         read_strategy(arm, experiment.strategies[arm])
         read_manner(experiment, arm)
+        read_start(arm, experiment.strategies[arm])
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:

@@ -6,6 +6,7 @@ Every field states its unit or rule. Unknown keys, wrong types and impossible va
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -161,20 +162,32 @@ class LossParams:
 
 @dataclass(frozen=True, config=STRICT)
 class OptimisationParams:
-    """One phase of training. The budget counts utterance-gradients: see strategies.budget."""
+    """One phase of training."""
 
-    utterance_gradients: Positive
+    utterance_gradients: Positive  # the budget: see strategies.budget
     batch_utterances: Positive
     learning_rate: PositiveReal
     weight_decay: Weight
     gradient_norm: PositiveReal  # clipped at
 
 
+BudgetUnit = Literal["utterance_gradients", "cpu_seconds"]
+
+
 @dataclass(frozen=True, config=STRICT)
 class TrainingParams:
+    # What is equal for all arms: the work, or the CPU time that as much plain training takes.
+    budget: BudgetUnit
     trunk: OptimisationParams  # multi-speaker pretraining, shared by every arm of a seed
     arm: OptimisationParams  # what each arm does from there; the same budget for each
     loss: LossParams
+
+    def from_scratch(self) -> OptimisationParams:
+        """What an arm does that begins without the trunk: it learns as the trunk does, and the
+        trunk's budget is its own to spend.
+        """
+        both = self.trunk.utterance_gradients + self.arm.utterance_gradients
+        return replace(self.trunk, utterance_gradients=both)
 
 
 FixedRule = Literal["sgd", "preconditioned_sgd", "adam"]

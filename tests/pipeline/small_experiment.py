@@ -1,10 +1,15 @@
-"""An experiment with two stages, for tests of what all stages share."""
+"""An experiment with two stages, for tests of what all stages share; and one that can be run."""
 
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
+from small_corpus import EPISODES, FEATURES, MODEL, SPLIT, make_store
 
 from adaptts import params
+from adaptts.episodes.split import draw_episodes
+from adaptts.features.store import FeatureStore
 from pipeline.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -44,3 +49,33 @@ def set_param(key: str, value: object) -> None:
         section = section[part]
     section[name] = value
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def write_small_experiment(folder: Path) -> None:
+    """Write params.yaml, and the data of the small corpus, as the episodes stage leaves them."""
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    for name in ("features", "episodes"):
+        (folder / "data" / name).mkdir(parents=True)
+    make_store(folder / "data/features")
+    index = FeatureStore.open(folder / "data/features").index.reset_index()
+    draw_episodes(index, SPLIT, EPISODES).to_parquet(folder / "data/episodes/episodes.parquet")
+    values = yaml.safe_load((ROOT / "presets/smoke.yaml").read_text(encoding="utf-8"))
+    values["arms"] = ["prototype_finetune", "maml"]
+    sections = {"split": SPLIT, "features": FEATURES, "episodes": EPISODES, "model": MODEL}
+    values |= {name: asdict(section) for name, section in sections.items()}
+    values["corpus"] |= {"sampling_rate": 8000, "speakers": None}
+    for phase, spent in (("trunk", 160), ("arm", 80)):
+        values["training"][phase] |= {"utterance_gradients": spent, "batch_utterances": 4}
+    values["strategies"] |= {
+        "prototype_finetune": {
+            **values["strategies"]["prototype"],
+            "strategy": "prototype_finetune",
+        },
+        "maml": {**values["strategies"]["maml"], "support": 2, "query": 2},
+    }
+    values["adaptation"]["steps"] = [0, 1, 3]
+    values["evaluation"] |= {
+        "headline": {"shots": 2, "steps": 3},
+        "points": [{"shots": 2, "steps": 3}],
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -87,6 +87,7 @@ def make_experiment(**changes: Any) -> Experiment:
             "vocoder_iterations": 2,
         },
         "training": {
+            "budget": "utterance_gradients",
             "trunk": one_phase,
             "arm": one_phase,
             "loss": {"mel": 1.0, "duration": 0.3, "pitch": 0.3, "voicing": 0.1},
@@ -276,8 +277,11 @@ def _write_training(folder: Path, run: str, seed: int, experiment: Experiment) -
     table.to_csv(folder / "training.csv", index=False)
     _write_json(
         folder / "cost.json",
-        {"arm": run, "seed": seed, "parameters": 350_000, "steps": 20, "utterance_gradients": 80.0,
-         "utterance_gradients_per_step": 4.0, "wall_seconds": 12.5, "cpu_seconds": 12.0,
+        {"arm": run, "seed": seed, "start": "trunk", "parameters": 350_000, "steps": 20,
+         "utterance_gradients_per_step": 4.0, "utterance_gradients": 80.0, "wall_seconds": 12.5,
+         "cpu_seconds": 12.0, "trunk_utterance_gradients": 240.0, "trunk_wall_seconds": 30.0,
+         "trunk_cpu_seconds": 29.0, "total_utterance_gradients": 320.0,
+         "total_wall_seconds": 42.5, "total_cpu_seconds": 41.0,
          "peak_memory_bytes": 300_000_000},
     )  # fmt: skip
 

@@ -69,8 +69,11 @@ def test_costs_are_printed_in_readable_units(report: Report) -> None:
     cells = row(tables.cost(costs.summarise(report.results)), "maml")
     texts = [cell.text for cell in cells]
     assert texts == [
-        "80", "80", "12.5 s", "300 MB", "50 ms", "350\u202f000", "1.4 MB", "200 MB",
+        "80", "320", "20", "300 MB", "50 ms", "350\u202f000", "1.4 MB", "200 MB",
     ]  # fmt: skip
+    assert cells[0].lines == ["12.5 s", "12 s CPU"]
+    assert cells[1].lines == ["42.5 s", "41 s CPU", "from trunk"]
+    assert cells[2].lines == ["4 each"]
     zero = row(tables.cost(costs.summarise(report.results)), "average")
     assert zero[4].text == "–"
 

@@ -5,7 +5,6 @@ from itertools import islice
 
 import pytest
 import torch
-from torch import nn
 
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import GradientDescent, descend
@@ -17,7 +16,6 @@ from adaptts.strategies import STRATEGIES, make_strategy
 from adaptts.strategies.heads import HEADS
 from adaptts.strategies.learner import Learner, seeded
 from adaptts.strategies.multitask import last_shared_layer
-from adaptts.strategies.prototype import similarities
 
 SETTINGS = {
     "average": {"strategy": "average"},
@@ -59,6 +57,23 @@ SETTINGS = {
     "prototype_cosine": {
         "strategy": "prototype",
         "distance": "cosine",
+        "speakers": 3,
+        "support": 2,
+        "query": 1,
+        "metric_weight": 0.1,
+    },
+    "prototype_ge2e": {
+        "strategy": "prototype",
+        "distance": "cosine",
+        "loss": "ge2e",
+        "speakers": 3,
+        "support": 2,
+        "query": 1,
+        "metric_weight": 0.1,
+    },
+    "prototype_finetune": {
+        "strategy": "prototype_finetune",
+        "distance": "euclidean",
         "speakers": 3,
         "support": 2,
         "query": 1,
@@ -208,36 +223,6 @@ def test_maml_inner_loop_leaves_other_parameters_alone(setting, sampler) -> None
     assert set(moved) == {name for name in initial if SUBSETS["decoder"](name)}
 
 
-def test_prototype_ignores_the_order_of_the_support(setting, utterances) -> None:
-    strategy, learner = learn(setting, "prototype")
-    nn.init.normal_(learner.extra["encoder"].output.weight)
-    names = ["s6_2", "s6_3", "s6_5"]
-    one = strategy.voice(learner, utterances.batch(names))[SPEAKER]
-    other = strategy.voice(learner, utterances.batch(names[::-1]))[SPEAKER]
-    torch.testing.assert_close(one, other, **ROUNDING)
-
-
-def test_padding_does_not_reach_an_embedding(setting, utterances) -> None:
-    _, learner = learn(setting, "prototype")
-    encoder = learner.extra["encoder"]
-    nn.init.normal_(encoder.output.weight)
-    alone, both = utterances.batch(["s0_0"]), utterances.batch(["s0_0", "s2_1"])
-    torch.testing.assert_close(
-        encoder(alone.mel, alone.frames.mask)[0], encoder(both.mel, both.frames.mask)[0], **ROUNDING
-    )
-
-
-def test_similarities_are_their_definitions() -> None:
-    queries = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    prototypes = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    torch.testing.assert_close(
-        similarities(queries, prototypes, "euclidean"), torch.tensor([[0.0, -2.0], [-5.0, -1.0]])
-    )
-    torch.testing.assert_close(
-        similarities(queries, prototypes, "cosine"), torch.tensor([[10.0, 0.0], [0.0, 10.0]])
-    )
-
-
 def test_average_trains_as_fine_tuning_does(setting, sampler) -> None:
     gradients = []
     for arm in ("average", "pretrain_finetune"):
@@ -276,6 +261,7 @@ def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
         ("multitask_dwa", {"temperature": 0.0}, "strategies.multitask_dwa.temperature: got 0.0"),
         ("multitask_gradnorm", {"alpha": -1.0}, "strategies.multitask_gradnorm.alpha: got -1.0"),
         ("prototype", {"distance": "manhattan"}, "strategies.prototype.distance"),
+        ("prototype", {"loss": "ge2e"}, "loss ge2e needs distance cosine, got euclidean"),
     ],
 )
 def test_impossible_settings_name_arm_and_key(setting, arm, changes, message) -> None:

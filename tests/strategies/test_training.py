@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from adaptts.episodes.sampler import Sampler
 from adaptts.objectives import acoustic_losses
 from adaptts.params import OptimisationParams
 from adaptts.strategies import budget, training
-from adaptts.strategies.budget import count_operations, plan
+from adaptts.strategies.budget import Budget, count_operations, plan, time_cpu
 from adaptts.strategies.multitask import last_shared_layer
 from adaptts.strategies.training import train
 
@@ -144,7 +145,8 @@ def test_the_first_steps_tell_what_later_ones_cost(
     strategy, learner = learn(setting, arm)
     sampler = Sampler(utterances, episodes, 0)
     few = plan(2000, strategy, learner, sampler, 4)
-    monkeypatch.setattr(budget, "STEPS_MEASURED", 40)
+    longer = replace(budget.INSTRUMENTS["utterance_gradients"], steps=40)
+    monkeypatch.setitem(budget.INSTRUMENTS, "utterance_gradients", longer)
     many = plan(2000, strategy, learner, sampler, 4)
     assert few.utterance_gradients_per_step == pytest.approx(
         many.utterance_gradients_per_step, rel=0.02
@@ -156,6 +158,60 @@ def test_plain_training_counts_its_utterances(setting, utterances, episodes) -> 
     planned = plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4)
     assert planned.utterance_gradients_per_step == pytest.approx(4)
     assert planned.steps == 500
+
+
+@pytest.mark.parametrize("arm", ["pretrain_finetune", "prototype", "maml"])
+def test_time_is_charged_as_a_clock_says(setting, utterances, episodes, monkeypatch, arm) -> None:
+    """With a clock that ticks once per operation, both instruments say the same."""
+    strategy, learner = learn(setting, arm)
+    sampler = Sampler(utterances, episodes, 0)
+    by_work = plan(2000, strategy, learner, sampler, 4)
+    ticking = replace(budget.INSTRUMENTS["cpu_seconds"], measure=count_operations)
+    monkeypatch.setitem(budget.INSTRUMENTS, "cpu_seconds", ticking)
+    by_time = plan(2000, strategy, learner, sampler, 4, "cpu_seconds")
+    assert by_time.utterance_gradients_per_step == pytest.approx(
+        by_work.utterance_gradients_per_step, rel=0.02
+    )
+
+
+def test_cpu_time_is_of_the_call_alone() -> None:
+    def sleep() -> None:
+        time.sleep(0.2)
+
+    def work() -> None:
+        end = time.process_time() + 0.2
+        while time.process_time() < end:
+            pass
+
+    assert time_cpu(sleep) < 0.1 < 0.2 <= time_cpu(work)
+
+
+def test_planning_changes_nothing_of_the_learner(setting, utterances, episodes) -> None:
+    strategy, learner = learn(setting, "maml")
+    before = {n: v.clone() for n, v in learner.state_dict().items()}
+    plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4, "cpu_seconds")
+    assert all(p.grad is None for p in learner.parameters())
+    for name, value in learner.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_a_resumed_training_goes_on_with_the_plan_that_it_began_with(
+    setting, utterances, episodes, tmp_path, monkeypatch
+) -> None:
+    """A second measurement of time would give another number of steps."""
+    planned = iter([Budget(60, 4.0), Budget(90, 3.0)])
+    monkeypatch.setattr(training, "plan", lambda *_: next(planned))
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+
+    def interrupt(step: int, losses: dict[str, float]) -> None:
+        raise InterruptedTrainingError
+
+    checkpoint = tmp_path / "checkpoint"
+    with pytest.raises(InterruptedTrainingError):
+        run(setting, utterances, episodes, checkpoint, log=interrupt)
+    _, resumed = run(setting, utterances, episodes, checkpoint)
+    assert resumed.budget == Budget(60, 4.0)
+    assert resumed.progress.step == 60
 
 
 def test_a_gradient_that_is_not_finite_ends_the_training(

@@ -1,27 +1,31 @@
-"""What each arm costs: training, tuning, adapting, keeping a voice."""
+"""The ledger: what each arm costs in training, tuning, adapting, keeping a voice."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting.results import TRUNK, Results
+from adaptts.reporting.results import Results
 
-# Of the columns of costs(): means over the seeds of the arm's own training.
-TRAINING = ["utterance_gradients", "wall_seconds", "cpu_seconds", "peak_memory_bytes", "parameters"]
+SPENT = ["utterance_gradients", "wall_seconds", "cpu_seconds"]
+# Means over the seeds: of the arm's own training, of the trunk if it began there, of both.
+TRAINING = [
+    *SPENT, *[f"trunk_{key}" for key in SPENT], *[f"total_{key}" for key in SPENT],
+    "steps", "utterance_gradients_per_step", "peak_memory_bytes", "parameters",
+]  # fmt: skip
 COLUMNS = [
-    "arm", "seeds", *TRAINING, "trunk_utterance_gradients", "trunk_wall_seconds",
-    "trunk_cpu_seconds", "trials", "rule", "step_size", "adaptation_seconds_per_step",
-    "adapted_parameters", "bytes_per_voice", "adaptation_peak_memory_bytes",
+    "arm", "start", "seeds", *TRAINING, "trials", "rule", "step_size",
+    "adaptation_seconds_per_step", "adapted_parameters", "bytes_per_voice",
+    "adaptation_peak_memory_bytes",
 ]  # fmt: skip
 
 
 def summarise(results: Results) -> pd.DataFrame:
     """A row per arm of the experiment, columns COLUMNS; NaN (or "") where nothing is known.
 
-    Training figures are means over seeds. Seconds are of the machine that ran the stages.
+    Training figures are means over seeds; the trunk counts for each arm that starts from it.
+    Seconds are of the machine that ran the stages, memory is of the whole process.
     """
-    trunk = _training(results, TRUNK)
     rows = []
     for arm in results.experiment.arms:
         trials = results.trials[results.trials["arm"] == arm]
@@ -29,8 +33,8 @@ def summarise(results: Results) -> pd.DataFrame:
         rows.append(
             {
                 "arm": arm,
+                "start": results.start_of(arm),
                 **_training(results, arm),
-                **{f"trunk_{key}": trunk[key] for key in TRAINING[:3]},
                 "trials": len(trials),
                 "rule": chosen["rule"].iloc[0] if len(chosen) else "",
                 "step_size": float(chosen["step_size"].iloc[0]) if len(chosen) else np.nan,

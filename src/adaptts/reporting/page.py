@@ -6,7 +6,7 @@ the corpus and from parameters is escaped by the template, and as JSON where scr
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
@@ -16,6 +16,7 @@ import vl_convert
 from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
+from adaptts.params import BudgetUnit
 from adaptts.reporting import figures, listening, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
@@ -45,6 +46,15 @@ SECTIONS = {
     "training": "Training",
     "sanity": "Sanity",
     "reproduce": "Reproduce",
+}
+# What was made equal, and how a step was charged for it.
+BUDGETS: Mapping[BudgetUnit, str] = {
+    "utterance_gradients": "second-order arms are charged what they really compute.",
+    "cpu_seconds": (
+        "a step is charged the CPU time that it took beside such passes when its training began. "
+        "So the arms' CPU time is what was made equal, and the numbers of steps, and with them all "
+        "results, depend on the machine."
+    ),
 }
 
 
@@ -212,7 +222,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "cost_caption": (
             "An utterance-gradient is what one pass forward and backward of the acoustic model "
-            "takes for one utterance; second-order arms are charged what they really compute. "
+            f"takes for one utterance; {BUDGETS[results.experiment.training.budget]} "
+            "The trunk, trained once per seed, counts in full for each arm that starts from it. "
             "Times are of the machine that ran the stages."
         ),
         "training_caption": (

@@ -73,6 +73,10 @@ class Results:
         settings = self.experiment.strategies
         return [arm for arm in self.arms if settings[arm].get("strategy") in strategies]
 
+    def start_of(self, arm: str) -> str:
+        """What an arm's training began with: the trunk, or scratch."""
+        return self.experiment.strategies[arm].get("start", "trunk")
+
     def at(self, shots: int, steps: int) -> pd.DataFrame:
         """The arms' measures at a point of the grid; zero-step arms stand at every step count."""
         table = self.measures[self.measures["shots"] == shots]

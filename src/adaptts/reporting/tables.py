@@ -1,6 +1,6 @@
 """The report's tables: one description of each, to be written as HTML, Markdown and text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -143,25 +143,21 @@ def cost(costs: pd.DataFrame) -> Grid:
     columns = [
         Column("Arm"),
         Column("Own training", "utterance-gradients", "passes of an utterance, counted in work"),
-        Column(
-            "Trunk", "utterance-gradients", "and wall time; trained once per seed, for all arms"
-        ),
-        Column("Time", "wall, CPU", "of the own training, mean over seeds"),
-        Column("Memory", "peak, training"),
+        Column("In all", "utterance-gradients", "with the trunk, which counts for each arm"),
+        Column("Steps", "", "of the own training, and what one costs in utterance-gradients"),
+        Column("Memory", "peak, training", "of the whole process"),
         Column("Adaptation", "per step"),
         Column("Adapted", "parameters"),
         Column("A voice takes", "of storage"),
-        Column("Memory", "peak, adapting"),
+        Column("Memory", "peak, adapting", "of the whole process"),
     ]
     rows = [
         Row(
             row["arm"],
             [
-                Cell(number(row["utterance_gradients"])),
-                Cell(
-                    number(row["trunk_utterance_gradients"]), [seconds(row["trunk_wall_seconds"])]
-                ),
-                Cell(seconds(row["wall_seconds"]), [f"{seconds(row['cpu_seconds'])} CPU"]),
+                _spent(row, ""),
+                _spent(row, "total_", f"from {row['start']}"),
+                Cell(number(row["steps"]), [f"{row['utterance_gradients_per_step']:.3g} each"]),
                 Cell(size(row["peak_memory_bytes"])),
                 Cell(seconds(row["adaptation_seconds_per_step"])),
                 Cell(number(row["adapted_parameters"])),
@@ -172,6 +168,12 @@ def cost(costs: pd.DataFrame) -> Grid:
         for row in costs.to_dict("records")
     ]
     return Grid("Cost of each arm", columns, [Group("", rows)])
+
+
+def _spent(row: Mapping[Hashable, Any], which: str, *lines: str) -> Cell:
+    """The gradients, the time and the CPU time of a training."""
+    wall, cpu = (seconds(row[f"{which}{clock}_seconds"]) for clock in ("wall", "cpu"))
+    return Cell(number(row[f"{which}utterance_gradients"]), [wall, f"{cpu} CPU", *lines])
 
 
 def tuning(results: Results) -> Grid:

@@ -1,7 +1,7 @@
 """The arms of the comparison. A new one is a file here and a line in `STRATEGIES`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from adaptts.inner_loop import Parameters
 from adaptts.params import ParamsError, parse
@@ -15,6 +15,7 @@ from adaptts.strategies.meta_sgd import MetaSgd
 from adaptts.strategies.multitask import Multitask
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.prototype import Prototype
+from adaptts.strategies.prototype_finetune import PrototypeFinetune
 from adaptts.strategies.reptile import Reptile
 from adaptts.strategies.strategy import Strategy
 
@@ -28,8 +29,23 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "multitask": Multitask,
     "pretrain_finetune": PretrainFinetune,
     "prototype": Prototype,
+    "prototype_finetune": PrototypeFinetune,
     "reptile": Reptile,
 }
+Start = Literal["trunk", "scratch"]
+
+
+def read_start(arm: str, values: Mapping[str, Any]) -> Start:
+    """What an arm's training begins with: the trunk's weights, or the fresh ones of its seed.
+
+    Raises ParamsError if its entry under `strategies` asks for anything else.
+    """
+    start = values.get("start", "trunk")
+    if start not in get_args(Start):
+        raise ParamsError(
+            f"strategies.{arm}.start: got {start!r}; choose among {sorted(get_args(Start))}"
+        )
+    return start
 
 
 def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], object]:
@@ -40,6 +56,7 @@ def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], 
     settings = dict(values)
     name = settings.pop("strategy", None)
     settings.pop("adaptation", None)  # not the strategy's: see adaptts.adaptation.read_manner
+    settings.pop("start", None)  # not the strategy's: see read_start
     if name not in STRATEGIES:
         raise ParamsError(
             f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"

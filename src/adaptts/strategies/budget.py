@@ -1,25 +1,28 @@
 """The training budget, counted alike for every arm.
 
 The unit is the utterance-gradient: what one forward and backward pass of the acoustic model costs
-for one utterance. What a step of a strategy costs is read from an instrument, PyTorch's counter of
-floating-point operations, while the step is really evaluated, beside plain passes over the same
-batches. A second-order episode thus counts its inner steps, its outer step and the derivatives of
-derivatives.
+for one utterance. What a step of a strategy costs is read from an instrument while the step is
+really evaluated, beside plain passes over the same batches. A second-order episode thus counts its
+inner steps, its outer step and the derivatives of derivatives.
+
+There are two instruments: PyTorch's counter of floating-point operations, which says the same on
+every machine, and the process' CPU time, which equalises what training takes on this one.
 """
 
 import copy
-from collections.abc import Callable
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from torch.utils.flop_counter import FlopCounterMode
 
 from adaptts.episodes.sampler import Sampler
+from adaptts.params import BudgetUnit
 from adaptts.strategies.learner import Learner
 from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.strategy import Strategy
-
-STEPS_MEASURED = 4
 
 
 @dataclass(frozen=True)
@@ -32,41 +35,72 @@ class Budget:
         return self.steps * self.utterance_gradients_per_step
 
 
+@dataclass(frozen=True)
+class Instrument:
+    """How a computation is measured, and how many steps of a strategy are for a stable figure."""
+
+    measure: Callable[[Callable[[], object]], float]
+    steps: int
+    warm_up: int  # steps before those
+    average: Callable[[Sequence[float]], float]
+
+
 def plan(
     utterance_gradients: int,
     strategy: Strategy,
     learner: Learner,
     sampler: Sampler,
     batch_utterances: int,
+    unit: BudgetUnit = "utterance_gradients",
 ) -> Budget:
     """How many steps of a strategy the budget pays for, by taking some on a copy of the learner."""
     learner = copy.deepcopy(learner)
     cost = 0.0
     for start, end in pairwise([0.0, *strategy.turns(), 1.0]):
         strategy.done = (start + end) / 2
-        cost += (end - start) * measure_step(strategy, learner, sampler, batch_utterances)
+        cost += (end - start) * measure_step(
+            strategy, learner, sampler, batch_utterances, INSTRUMENTS[unit]
+        )
     return Budget(max(1, round(utterance_gradients / cost)), cost)
 
 
 def measure_step(
-    strategy: Strategy, learner: Learner, sampler: Sampler, batch_utterances: int
+    strategy: Strategy,
+    learner: Learner,
+    sampler: Sampler,
+    batch_utterances: int,
+    instrument: Instrument,
 ) -> float:
-    """The utterance-gradients of one training step, as a mean over a few."""
+    """The utterance-gradients of one training step, as an average over a few."""
     plain = PretrainFinetune(None, strategy.setting, {})
     costs = []
-    for step in range(STEPS_MEASURED):
+    for step in range(instrument.warm_up + instrument.steps):
         batches = strategy.draw(sampler, step, batch_utterances)
-        unit = sum(
-            count_operations(lambda b=batch: plain.accumulate_gradients(learner, [b]))
+        pass_cost = sum(
+            instrument.measure(lambda b=batch: plain.accumulate_gradients(learner, [b]))
             for batch in batches
         ) / sum(map(len, batches))
-        spent = count_operations(lambda b=batches: strategy.accumulate_gradients(learner, b))
-        costs.append(spent / unit)
-    return sum(costs) / len(costs)
+        spent = instrument.measure(lambda b=batches: strategy.accumulate_gradients(learner, b))
+        costs.append(spent / pass_cost)
+    return instrument.average(costs[instrument.warm_up :])
 
 
-def count_operations(evaluate: Callable[[], object]) -> int:
+def count_operations(evaluate: Callable[[], object]) -> float:
     """The floating-point operations of matrix products and convolutions in a call."""
     with FlopCounterMode(display=False) as counter:
         evaluate()
     return counter.get_total_flops()
+
+
+def time_cpu(evaluate: Callable[[], object]) -> float:
+    """The CPU seconds of this process, all its threads together, in a call."""
+    started = time.process_time()
+    evaluate()
+    return time.process_time() - started
+
+
+INSTRUMENTS: Mapping[BudgetUnit, Instrument] = {
+    "utterance_gradients": Instrument(count_operations, 4, 0, statistics.fmean),
+    # The first passes are slow, and whatever else runs disturbs some of the others.
+    "cpu_seconds": Instrument(time_cpu, 20, 3, statistics.median),
+}

@@ -1,16 +1,18 @@
 """Metric learning: a speaker encoder trained on episodes, no gradient step for a new voice.
 
-Prototypical networks (Snell et al. 2017): a speaker's prototype is the mean embedding of the
-support set; queries are classified by their distance to the prototypes. The acoustic model learns
-with it to speak from prototypes.
+A speaker's prototype is the mean embedding of the support set. Beside an acoustic model that
+learns to speak from prototypes, the encoder learns to tell speakers apart: queries by their
+distance to the prototypes (prototypical networks, Snell et al. 2017), or each utterance by its
+cosine to the centroids of all the others (GE2E, Wan et al. 2018).
 """
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Literal, Self
 
 import torch
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adaptts.episodes.batch import Batch
@@ -23,6 +25,7 @@ from adaptts.strategies.learner import Learner
 from adaptts.strategies.strategy import Strategy
 
 COSINE_SCALE = 10.0  # of cosine similarities, as logits
+GE2E_SCALE, GE2E_BIAS = 10.0, -5.0  # where they start (Wan et al. 2018)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -31,7 +34,14 @@ class PrototypeParams:
     speakers: Positive  # of an episode
     support: Positive  # utterances of each
     query: Positive  # utterances of each
-    metric_weight: Weight  # of the prototypical loss beside the acoustic model's
+    metric_weight: Weight  # of the metric loss beside the acoustic model's
+    loss: Literal["prototypical", "ge2e"] = "prototypical"
+
+    @model_validator(mode="after")
+    def check_distance(self) -> Self:
+        if self.loss == "ge2e" and self.distance != "cosine":
+            raise ValueError(f"loss ge2e needs distance cosine, got {self.distance}")
+        return self
 
 
 def similarities(queries: Tensor, prototypes: Tensor, distance: str) -> Tensor:
@@ -43,6 +53,29 @@ def similarities(queries: Tensor, prototypes: Tensor, distance: str) -> Tensor:
     if distance == "euclidean":
         return -torch.cdist(queries, prototypes).square()
     return COSINE_SCALE * F.normalize(queries, dim=-1) @ F.normalize(prototypes, dim=-1).T
+
+
+class CentroidSimilarity(nn.Module):
+    """The similarity matrix of GE2E (Wan et al. 2018, equation 9), with w > 0 and b learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(GE2E_SCALE).log())
+        self.bias = nn.Parameter(torch.tensor(GE2E_BIAS))
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """Utterances [S, U, D] of S speakers -> logits [S, U, S]: w cos(utterance, centroid) + b.
+
+        For its own speaker's centroid an utterance is left out (equation 8), lest it be compared
+        with itself.
+        """
+        unit = F.normalize(embedded, dim=-1)
+        total = unit.sum(1)
+        cosine = unit @ F.normalize(total, dim=-1).T
+        rest = F.normalize(total.unsqueeze(1) - unit, dim=-1)
+        own = (unit * rest).sum(-1, keepdim=True)
+        is_own = torch.eye(len(unit), dtype=torch.bool).unsqueeze(1)
+        return self.log_scale.exp() * torch.where(is_own, own, cosine) + self.bias
 
 
 class Prototype(Strategy):
@@ -58,6 +91,8 @@ class Prototype(Strategy):
         # The acoustic model has learned to speak from vectors around this one.
         encoder.output.bias.data.copy_(learner.average_speaker().detach())
         learner.extra["encoder"] = encoder
+        if self.params.loss == "ge2e":
+            learner.extra["similarity"] = CentroidSimilarity()
 
     def draw(self, sampler: Sampler, step: int, utterances: int) -> list[Batch]:
         """The support of all speakers, and the queries of all, speaker by speaker."""
@@ -68,21 +103,28 @@ class Prototype(Strategy):
 
     def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
         params = self.params
-        support, query = batches
-        embedded = self._embed(learner, support)
-        prototypes = embedded.unflatten(0, (params.speakers, params.support)).mean(1)
-        label = torch.arange(params.speakers).repeat_interleave(params.query)
-        logits = similarities(self._embed(learner, query), prototypes, params.distance)
-        losses = acoustic_losses(learner.acoustic(query, prototypes[label]), query)
+        support, query = (
+            self._embed(learner, batch).unflatten(0, (params.speakers, -1)) for batch in batches
+        )
+        prototypes = support.mean(1)
+        spoken = learner.acoustic(batches[1], prototypes.repeat_interleave(params.query, 0))
+        losses = acoustic_losses(spoken, batches[1])
+        logits = self._logits(learner, support, query)
+        label = torch.arange(params.speakers).repeat_interleave(len(logits) // params.speakers)
         losses["metric"] = F.cross_entropy(logits, label)
-        weights = {**asdict(self.setting.loss), "metric": params.metric_weight}
-        loss = weighted_sum(losses, weights)
+        loss = weighted_sum(losses, {**asdict(self.setting.loss), "metric": params.metric_weight})
         loss.backward()
         return {
             "loss": loss.item(),
             "accuracy": (logits.argmax(1) == label).float().mean().item(),
             **{name: value.item() for name, value in losses.items()},
         }
+
+    def _logits(self, learner: Learner, support: Tensor, query: Tensor) -> Tensor:
+        """Whose utterance? Of the queries, or with GE2E of all; speaker by speaker, [·, S]."""
+        if self.params.loss == "ge2e":
+            return learner.extra["similarity"](torch.cat([support, query], 1)).flatten(0, 1)
+        return similarities(query.flatten(0, 1), support.mean(1), self.params.distance)
 
     def _embed(self, learner: Learner, batch: Batch) -> Tensor:
         return learner.extra["encoder"](batch.mel, batch.frames.mask)

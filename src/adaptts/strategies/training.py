@@ -8,9 +8,10 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adaptts.episodes.sampler import Sampler
-from adaptts.params import OptimisationParams
+from adaptts.params import BudgetUnit, OptimisationParams
 from adaptts.strategies.budget import Budget, plan
 from adaptts.strategies.learner import Learner
 from adaptts.strategies.strategy import Strategy
@@ -49,14 +50,24 @@ class Training:
     budget: Budget
     progress: Progress
 
-    def cost(self) -> dict[str, float]:
-        """What the training took. Seconds are those of this machine."""
-        return {
-            "steps": self.budget.steps,
+    def cost(self, trunk: Mapping[str, float] | None = None) -> dict[str, float]:
+        """What the training took. Seconds are those of this machine.
+
+        trunk: the cost of the training that this one goes on from, if there is one; what both took
+        stands under `total_`.
+        """
+        own = {
             "utterance_gradients": self.budget.utterance_gradients,
-            "utterance_gradients_per_step": self.budget.utterance_gradients_per_step,
             "wall_seconds": self.progress.wall_seconds,
             "cpu_seconds": self.progress.cpu_seconds,
+        }
+        before = {key: (trunk or {}).get(key, 0.0) for key in own}
+        return {
+            "steps": self.budget.steps,
+            "utterance_gradients_per_step": self.budget.utterance_gradients_per_step,
+            **own,
+            **{f"trunk_{key}": value for key, value in before.items()},
+            **{f"total_{key}": value + before[key] for key, value in own.items()},
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
@@ -86,16 +97,17 @@ def train(
     params: OptimisationParams,
     log: Log,
     checkpoint: Path,
+    unit: BudgetUnit = "utterance_gradients",
 ) -> Training:
     """Train `learner` in place until the budget is spent; it ends with the averaged weights.
 
     log: called every LOG_STEPS steps with the share of all steps done and the mean losses.
     checkpoint: a file that does not exist yet, or that an interrupted call of the same training
-    left behind.
+    left behind; the number of steps that was planned then still holds.
+    unit: what the budget makes equal, see adaptts.strategies.budget.
 
     Raises ValueError when the loss is not finite.
     """
-    budget = plan(params.utterance_gradients, strategy, learner, sampler, params.batch_utterances)
     weights = list(learner.parameters())
     peaks = strategy.learning_rates(learner, params.learning_rate)
     optimiser = torch.optim.AdamW(
@@ -105,9 +117,12 @@ def train(
         weight_decay=params.weight_decay,
     )
     average = MovingAverage(weights)
-    progress = Progress()
     if checkpoint.exists():
-        progress = _load(checkpoint, learner, optimiser, average)
+        budget, progress = _load(checkpoint, learner, optimiser, average)
+    else:
+        size = params.batch_utterances
+        budget = plan(params.utterance_gradients, strategy, learner, sampler, size, unit)
+        progress = Progress()
     saved = time.monotonic()
     wall, cpu = time.monotonic() - progress.wall_seconds, time.process_time() - progress.cpu_seconds
     while progress.step < budget.steps:
@@ -126,7 +141,7 @@ def train(
         progress.cpu_seconds = time.process_time() - cpu
         _note(progress, losses, budget, log)
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, progress, learner, optimiser, average)
+            _save(checkpoint, budget, progress, learner, optimiser, average)
             saved = time.monotonic()
     with torch.no_grad():
         for weight, value in zip(weights, average.values, strict=True):
@@ -172,6 +187,7 @@ def _note(progress: Progress, losses: dict[str, float], budget: Budget, log: Log
 
 def _save(
     path: Path,
+    budget: Budget,
     progress: Progress,
     learner: Learner,
     optimiser: torch.optim.Optimizer,
@@ -185,18 +201,19 @@ def _save(
         for name, value in state.items():
             tensors[f"optimiser.{place}.{name}"] = value
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {"progress": json.dumps(vars(progress))})
+    behind = {"budget": json.dumps(vars(budget)), "progress": json.dumps(vars(progress))}
+    save_file(tensors, partial, behind)
     partial.replace(path)
 
 
 def _load(
     path: Path, learner: Learner, optimiser: torch.optim.Optimizer, average: MovingAverage
-) -> Progress:
+) -> tuple[Budget, Progress]:
     """Read back what `_save` wrote."""
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            progress = Progress(**json.loads(file.metadata()["progress"]))
+            behind = {name: json.loads(text) for name, text in file.metadata().items()}
     except SafetensorError as error:
         raise ValueError(f"the checkpoint {path} is damaged ({error}); delete it") from error
     learner.load_state_dict(
@@ -209,14 +226,24 @@ def _load(
             _, place, key = name.split(".")
             state.setdefault(int(place), {})[key] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return progress
+    return Budget(**behind["budget"]), Progress(**behind["progress"])
 
 
 def save_training(
-    folder: Path, learner: Learner, training: Training, name: dict[str, str | int]
+    folder: Path, learner: Learner, cost: Mapping[str, Any], training: Training
 ) -> None:
-    """Write weights, curve and cost; `name` goes into the cost."""
+    """Write weights, curve and cost."""
     save_file(learner.state_dict(), folder / "weights.safetensors")
     pd.DataFrame(training.progress.curve).to_csv(folder / "training.csv", index=False)
-    cost = {**name, "parameters": sum(p.numel() for p in learner.parameters()), **training.cost()}
-    (folder / "cost.json").write_text(json.dumps(cost, indent=1) + "\n", encoding="utf-8")
+    parameters = sum(p.numel() for p in learner.parameters())
+    text = json.dumps({**cost, "parameters": parameters}, indent=1)
+    (folder / "cost.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_cost(folder: Path) -> dict[str, Any]:
+    """The cost that `save_training` wrote; raises ValueError if it cannot be read."""
+    path = folder / "cost.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); delete it and run again") from error
