@@ -38,13 +38,13 @@ MODEL = ModelParams(
 LOSS = LossParams(mel=1.0, duration=0.3, pitch=0.3, voicing=0.1)
 
 
-def make_store(folder: Path, seed: int = 0) -> None:
+def make_store(folder: Path, seed: int = 0, features: FeatureParams = FEATURES) -> None:
     """Write features in which each speaker has a pitch, a rate and a colour of the phones."""
     generator = np.random.default_rng(seed)
-    phone_colour = generator.normal(size=(len(INVENTORY), FEATURES.mels))
+    phone_colour = generator.normal(size=(len(INVENTORY), features.mels))
     rows, mels, pitches, phones, durations = [], [], [], [], []
     for number, speaker in enumerate(SPEAKERS):
-        colour = generator.normal(size=FEATURES.mels)
+        colour = generator.normal(size=features.mels)
         for take in range(UTTERANCES):
             spoken = np.concatenate([[1], generator.integers(2, len(INVENTORY), 6), [1]])
             length = generator.integers(2, 5, len(spoken)) + number % 3
@@ -52,7 +52,7 @@ def make_store(folder: Path, seed: int = 0) -> None:
             mels.append(
                 phone_colour[frames]
                 + colour
-                + 0.1 * generator.normal(size=(len(frames), FEATURES.mels))
+                + 0.1 * generator.normal(size=(len(frames), features.mels))
             )
             pitches.append(np.where(frames == 1, 0, 100 + 15 * number + frames))
             phones.append(spoken)
@@ -69,7 +69,7 @@ def make_store(folder: Path, seed: int = 0) -> None:
                 }
             )
     index = store.with_offsets(pd.DataFrame(rows))
-    shapes = store.shapes(FEATURES, index)
+    shapes = store.shapes(features, index)
     store.create_arrays(folder, shapes)
     arrays = store.open_arrays(folder, shapes, "r+")
     for name, parts in [
@@ -80,4 +80,4 @@ def make_store(folder: Path, seed: int = 0) -> None:
     ]:
         arrays[name][:] = np.concatenate(parts)
     statistics = store.sum_by_speaker(index, arrays["mel"], arrays["f0"])
-    store.write_tables(folder, index, FEATURES, 8000, INVENTORY, statistics)
+    store.write_tables(folder, index, features, 8000, INVENTORY, statistics)

@@ -1,0 +1,131 @@
+"""Held-out recordings are as if they were not there, until their stage comes.
+
+What may not be read is poisoned; whatever reads it nevertheless gives other outputs.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from small_corpus import SPLIT
+from small_experiment import open_stage
+
+from adaptts import params
+from adaptts.features.store import LAYOUTS, FeatureStore
+from pipeline import adapt, train, trunk, tune
+
+FEATURES = Path("data/features")
+ARMS = ("prototype_finetune", "maml")
+SPOKEN = set(LAYOUTS) - {"phones"}  # what a recording says beside its text
+
+
+def run_until_tuned() -> None:
+    """Train the trunk and all arms, one of them from scratch, and tune them."""
+    trunk.main(open_stage("trunk", seed="0"))
+    for arm in ARMS:
+        train.main(open_stage("train", arm=arm, seed="0"))
+        tune.main(open_stage("tune", arm=arm))
+
+
+def speak(speaker: str) -> None:
+    for arm in ARMS:
+        adapt.main(open_stage("adapt", arm=arm, speaker=speaker))
+
+
+def poison(utterances: Sequence[str], arrays: set[str]) -> None:
+    """Make what the arrays hold of these utterances impossible, and the sums of their speakers."""
+    index = FeatureStore.open(FEATURES).index.loc[list(utterances)]
+    for name in arrays:
+        array = np.load(FEATURES / f"{name}.npy", mmap_mode="r+")
+        bad = np.nan if np.issubdtype(array.dtype, np.floating) else 1
+        layout = LAYOUTS[name]
+        for start, count in index[[layout.offset, layout.count]].itertuples(index=False):
+            array[start : start + count] = bad
+        array.flush()
+    path = FEATURES / "speaker_statistics.parquet"
+    table = pd.read_parquet(path)
+    rows = table.to_dict("records")
+    for row in rows:
+        if row["speaker"] in set(index["speaker"]):
+            row |= {name: 0 * row[name] - 1 for name in table.columns.drop("speaker")}
+    pd.DataFrame(rows).to_parquet(path)
+
+
+def utterances_of(speakers: Sequence[str]) -> list[str]:
+    index = FeatureStore.open(FEATURES).index
+    return index.index[index["speaker"].isin(list(speakers))].tolist()
+
+
+def contents(*folders: str) -> dict[str, object]:
+    """What the files below the folders hold, without what a clock or a memory gauge says."""
+    found = {}
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*.*")):
+            if path.suffix == ".csv":
+                table = pd.read_csv(path)
+                kept = [name for name in table.columns if "seconds" not in name]
+                found[str(path)] = table[kept].to_csv()
+            elif path.name == "cost.json":
+                values = json.loads(path.read_text(encoding="utf-8"))
+                found[str(path)] = values.get("utterance_gradients")
+            else:
+                found[str(path)] = path.read_bytes()
+    return found
+
+
+@pytest.fixture
+def _one_from_scratch(small: Path) -> None:
+    """Its preconditioner, too, must come from training speakers alone."""
+    values = yaml.safe_load((small / "params.yaml").read_text(encoding="utf-8"))
+    values["strategies"]["maml"]["start"] = "scratch"
+    (small / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("_one_from_scratch")
+def test_trunk_training_and_tuning_read_nothing_of_test_speakers() -> None:
+    run_until_tuned()
+    clean = contents("models", "tuning")
+    assert {"models/maml/0/preconditioner.safetensors", "tuning/maml/trials.csv"} <= clean.keys()
+    poison(utterances_of(SPLIT.test), set(LAYOUTS))
+    run_until_tuned()
+    assert contents("models", "tuning") == clean
+
+
+@pytest.mark.usefixtures("small")
+def test_the_poison_is_one_that_training_and_tuning_cannot_miss() -> None:
+    trunk.main(open_stage("trunk", seed="0"))
+    train.main(open_stage("train", arm="maml", seed="0"))
+    tune.main(open_stage("tune", arm="maml"))
+    clean = contents("models", "tuning")
+    poison(utterances_of(SPLIT.validation[:1]), {"mel"})
+    with pytest.raises(ValueError, match="diverged"):
+        tune.main(open_stage("tune", arm="maml"))
+    assert contents("models", "tuning") == clean
+    poison(utterances_of(["s0"]), {"mel"})
+    with pytest.raises(ValueError, match="diverged|not finite|statistics"):
+        trunk.main(open_stage("trunk", seed="0"))
+
+
+@pytest.mark.usefixtures("_one_from_scratch")
+def test_adaptation_reads_of_a_query_nothing_but_its_text() -> None:
+    """All that the adapted voice says is the same, after every number of steps: so is the voice."""
+    run_until_tuned()
+    speaker = SPLIT.test[0]
+    speak(speaker)
+    clean = contents(f"voices/maml/{speaker}", f"voices/prototype_finetune/{speaker}")
+    assert np.isfinite(np.load(f"voices/maml/{speaker}/mel.npy")).all()
+    episodes = pd.read_parquet("data/episodes/episodes.parquet")
+    own = episodes[episodes["speaker"] == speaker]
+    queries = own.loc[own["role"] == "query", "utterance"].tolist()
+    experiment = params.read(Path("params.yaml"))
+    assert len(queries) == experiment.episodes.queries
+    poison(queries, SPOKEN)
+    speak(speaker)
+    assert contents(f"voices/maml/{speaker}", f"voices/prototype_finetune/{speaker}") == clean
+    poison(own.loc[own["role"] == "support", "utterance"].tolist(), {"mel"})
+    speak(speaker)
+    assert contents(f"voices/maml/{speaker}", f"voices/prototype_finetune/{speaker}") != clean
