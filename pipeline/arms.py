@@ -7,6 +7,8 @@ import pandas as pd
 import torch
 
 from adaptts.episodes.batch import Utterances
+from adaptts.episodes.split import read_episodes
+from adaptts.features.normalisation import Normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.params import Experiment
 from adaptts.strategies import make_strategy
@@ -14,7 +16,7 @@ from adaptts.strategies.learner import Learner, Setting, load_weights, read_tens
 from adaptts.strategies.strategy import Strategy
 
 FEATURES = Path("data/features")
-EPISODES = Path("data/episodes/episodes.parquet")
+EPISODES = Path("data/episodes")
 
 torch.set_num_threads(1)  # see pipeline/__init__.py
 
@@ -50,11 +52,15 @@ class Arm:
 
 def open_data(params: Experiment) -> Data:
     store = FeatureStore.open(FEATURES)
-    episodes = pd.read_parquet(EPISODES)
-    speakers = sorted(episodes.loc[episodes["role"] == "train", "speaker"].unique())
-    utterances = Utterances(store, store.statistics(speakers), speakers)
+    episodes = read_episodes(EPISODES / "episodes.parquet")
+    normalisation = Normalisation.load(EPISODES / "normalisation.json")
+    utterances = Utterances(store, normalisation, episodes)
     setting = Setting(
-        params.model, params.training.loss, len(store.inventory), store.params.mels, len(speakers)
+        params.model,
+        params.training.loss,
+        len(store.inventory),
+        store.params.mels,
+        len(utterances.speakers),
     )
     return Data(utterances, episodes, setting)
 

@@ -77,5 +77,4 @@ def make_store(folder: Path, seed: int = 0) -> None:
         ("durations", durations),
     ]:
         arrays[name][:] = np.concatenate(parts)
-    statistics = store.sum_by_speaker(index, arrays["mel"], arrays["f0"])
-    store.write_tables(folder, index, FEATURES, 8000, INVENTORY, statistics)
+    store.write_tables(folder, index, FEATURES, 8000, INVENTORY)

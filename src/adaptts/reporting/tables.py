@@ -191,7 +191,8 @@ def tuning(results: Results) -> Grid:
         return Cell(text, mark="best" if found["chosen"] else "")
 
     return Grid(
-        "Tuning: mel distortion (dB) on the validation speakers in each trial; bold is chosen",
+        f"Tuning: mel distortion (dB) on the validation {results.unit}s in each trial; "
+        "bold is chosen",
         [Column("Arm"), *[Column(RULES.get(rule, rule), f"{size:g}") for rule, size in pairs]],
         [
             Group(
