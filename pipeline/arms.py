@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from adaptts.episodes import table
 from adaptts.episodes.batch import Utterances
-from adaptts.episodes.split import read_episodes
 from adaptts.features.normalisation import Normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.params import Experiment
@@ -52,7 +52,7 @@ class Arm:
 
 def open_data(params: Experiment) -> Data:
     store = FeatureStore.open(FEATURES)
-    episodes = read_episodes(EPISODES / "episodes.parquet")
+    episodes = table.read(EPISODES / "episodes.parquet")
     normalisation = Normalisation.load(EPISODES / "normalisation.json")
     utterances = Utterances(store, normalisation, episodes)
     setting = Setting(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adaptts.episodes.split import read_episodes
+from adaptts.episodes import table
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.references import (
     Speaker,
@@ -24,7 +24,7 @@ CORPUS = Path("data/corpus")
 def main(stage: Stage) -> None:
     params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
-    episodes = read_episodes(Path("data/episodes/episodes.parquet"))
+    episodes = table.read(Path("data/episodes/episodes.parquet"))
     instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0

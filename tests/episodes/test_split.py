@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from small_corpus import EPISODES, SPLIT
 
 from adaptts.episodes.audit import audit_episodes
-from adaptts.episodes.split import COLUMNS, draw_episodes, read_episodes, split_speakers
+from adaptts.episodes.split import draw_episodes, split_speakers
+from adaptts.episodes.table import COLUMNS
 from adaptts.params import SplitParams
 
 
@@ -98,24 +99,6 @@ def test_a_unit_that_cannot_name_folders_is_refused(store) -> None:
     index = table(store).assign(accent="en-gb")
     with pytest.raises(ValueError, match=r"accent 'en-gb' must be 1 to 60 of A-Z.*rename"):
         split_speakers(index, SplitParams(unit="accent", test=["en_us"], validation=["en"]))
-
-
-def test_the_episodes_that_were_written_are_read(episodes, tmp_path) -> None:
-    path = tmp_path / "episodes.parquet"
-    episodes.to_parquet(path, index=False)
-    pd.testing.assert_frame_equal(read_episodes(path), episodes)
-
-
-@pytest.mark.parametrize("damage", ["missing", "cut short", "another table"])
-def test_damaged_episodes_name_file_and_remedy(episodes, tmp_path, damage) -> None:
-    path = tmp_path / "episodes.parquet"
-    episodes.drop(columns="role" if damage == "another table" else []).to_parquet(path, index=False)
-    if damage == "missing":
-        path.unlink()
-    elif damage == "cut short":
-        path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(ValueError, match=r"episodes\.parquet .*; run the stage episodes"):
-        read_episodes(path)
 
 
 def test_too_few_utterances_name_the_unit_and_the_remedy(store) -> None:

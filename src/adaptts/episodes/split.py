@@ -4,15 +4,13 @@ A speaker, here and in whatever follows, is what is adapted to: a value of the m
 `split.unit`. That may be an accent or a language as well.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from adaptts.corpora.manifest import check_name, is_group, normalise_text
+from adaptts.episodes.table import COLUMNS
 from adaptts.params import EpisodeParams, SplitParams
 
-COLUMNS = ["utterance", "speaker", "split", "role", "draw", "rank"]
 NO_DRAW = -1
 
 
@@ -101,22 +99,6 @@ def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams
                 rows = _rows(chosen, side, "support")
                 parts.append(rows.assign(draw=draw, rank=np.arange(len(rows))))
     return pd.concat(parts, ignore_index=True)[COLUMNS]
-
-
-def read_episodes(path: Path) -> pd.DataFrame:
-    """The table that `draw_episodes` made. Raises ValueError if the file is not that."""
-    try:
-        episodes = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise ValueError(
-            f"{path} is missing or damaged ({error}); run the stage episodes"
-        ) from None
-    if list(episodes.columns) != COLUMNS:
-        raise ValueError(
-            f"{path} must have the columns {COLUMNS}, got {list(episodes.columns)}; "
-            "run the stage episodes"
-        )
-    return episodes
 
 
 def _draw_queries(
