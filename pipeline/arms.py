@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from adaptts.episodes import table
 from adaptts.episodes.batch import Utterances
 from adaptts.episodes.sampler import Sampler
+from adaptts.features.normalisation import Normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.inner_loop import Parameters, estimate_preconditioner
 from adaptts.objectives import voice_loss
@@ -17,7 +19,7 @@ from adaptts.strategies.learner import Learner, Setting, load_weights, read_tens
 from adaptts.strategies.strategy import Strategy
 
 FEATURES = Path("data/features")
-EPISODES = Path("data/episodes/episodes.parquet")
+EPISODES = Path("data/episodes")
 TASKS = 16  # whose gradients make the preconditioner
 TASK_UTTERANCES = 4
 
@@ -55,11 +57,15 @@ class Arm:
 
 def open_data(params: Experiment) -> Data:
     store = FeatureStore.open(FEATURES)
-    episodes = pd.read_parquet(EPISODES)
-    speakers = sorted(episodes.loc[episodes["role"] == "train", "speaker"].unique())
-    utterances = Utterances(store, store.statistics(speakers), speakers)
+    episodes = table.read(EPISODES / "episodes.parquet")
+    normalisation = Normalisation.load(EPISODES / "normalisation.json")
+    utterances = Utterances(store, normalisation, episodes)
     setting = Setting(
-        params.model, params.training.loss, len(store.inventory), store.params.mels, len(speakers)
+        params.model,
+        params.training.loss,
+        len(store.inventory),
+        store.params.mels,
+        len(utterances.speakers),
     )
     return Data(utterances, episodes, setting)
 

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
 from adaptts.adaptation import Voices
+from adaptts.episodes import table
 from adaptts.evaluation import results
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.voice import Evaluator, Task
@@ -18,7 +18,7 @@ from pipeline.stage import Stage, run, whole
 def main(stage: Stage) -> None:
     arm, params = stage.item["arm"], stage.params
     store = FeatureStore.open(Path("data/features"))
-    episodes = pd.read_parquet("data/episodes/episodes.parquet")
+    episodes = table.read(Path("data/episodes/episodes.parquet"))
     noise_floor = params.evaluation.noise_floor
     instruments = Instruments.open(Path("data/corpus"), store, episodes, noise_floor)
     vocoder = Vocoder(store.params, store.sampling_rate, params.model)

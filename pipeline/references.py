@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
+from adaptts.episodes import table
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.references import (
     Speaker,
@@ -22,18 +22,18 @@ CORPUS = Path("data/corpus")
 
 
 def main(stage: Stage) -> None:
-    params = stage.params.evaluation
+    params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
-    episodes = pd.read_parquet("data/episodes/episodes.parquet")
+    episodes = table.read(Path("data/episodes/episodes.parquet"))
     instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
-    for name in tqdm(stage.params.split.test, desc=stage.address, unit="speaker", disable=None):
+    for name in tqdm(split.test, desc=stage.address, unit="speaker", disable=None):
         asked = queries(episodes, name)
         speaker = Speaker(name, asked, asked[: params.sentences_to_hear])
         measure_natural(speaker, instruments, CORPUS, results)
         measure_copies(speaker, instruments, vocoder, results)
-        retakes += measure_retakes(speaker, instruments, results)
+        retakes += measure_retakes(speaker, split.unit, instruments, results)
     with whole(Path("results/references")) as folder:
         results.save(folder, store.sampling_rate)
         (folder / "references.json").write_text(json.dumps(describe(retakes), indent=1) + "\n")

@@ -7,6 +7,7 @@ from small_corpus import EPISODES, LOSS, MODEL, SPLIT, make_store
 
 from adaptts.episodes.batch import Utterances
 from adaptts.episodes.split import draw_episodes
+from adaptts.features import normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.strategies.learner import Setting
 
@@ -32,8 +33,8 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def utterances(store: FeatureStore, episodes: pd.DataFrame) -> Utterances:
-    speakers = sorted(episodes.loc[episodes["role"] == "train", "speaker"].unique())
-    return Utterances(store, store.statistics(speakers), speakers)
+    training = episodes.loc[episodes["role"] == "train", "utterance"]
+    return Utterances(store, normalisation.measure(store, training), episodes)
 
 
 @pytest.fixture(scope="session")

@@ -79,5 +79,4 @@ def make_store(folder: Path, seed: int = 0, features: FeatureParams = FEATURES) 
         ("durations", durations),
     ]:
         arrays[name][:] = np.concatenate(parts)
-    statistics = store.sum_by_speaker(index, arrays["mel"], arrays["f0"])
-    store.write_tables(folder, index, features, 8000, INVENTORY, statistics)
+    store.write_tables(folder, index, features, 8000, INVENTORY)

@@ -49,8 +49,10 @@ class CorpusParams:
     reader: Name  # a corpus registered in adaptts.corpora
     sampling_rate: Positive  # Hz; recordings at another rate are resampled
     seed: Count  # of drawn sentences and of drawn subsets
-    utterances_per_speaker: Positive | None = None  # None: all there are
+    # Of the synthetic corpus, in each accent. None: all there are
+    utterances_per_speaker: Positive | None = None
     speakers: list[str] | None = None  # None: all there are
+    accents: list[str] | None = None  # `synthetic`: each speaker reads in each; None: en_us alone
     path: str | None = None  # `folder`: where the recordings and metadata.csv are
     mirror: str | None = None  # folder or URL to take archives from, by file name
     language: str = "en-us"  # espeak-ng's name of the language, for text without phones
@@ -58,10 +60,12 @@ class CorpusParams:
 
 @dataclass(frozen=True, config=STRICT)
 class SplitParams:
-    """Which speakers are held out. All others train."""
+    """Who is held out. All others train."""
 
-    test: list[Name]
+    test: list[Name]  # values of the column `unit`
     validation: list[Name]
+    # The manifest's column that names what is adapted to: speaker, accent, language …
+    unit: str = "speaker"
     # A column whose equal values never stand on both sides of the split (None: no such column).
     keep_together: str | None = None
 
@@ -73,7 +77,7 @@ class SplitParams:
         for side in ("test", "validation"):
             names = getattr(self, side)
             if not names or len(set(names)) < len(names):
-                raise ValueError(f"{side} must name at least one speaker, and none twice")
+                raise ValueError(f"{side} must name at least one {self.unit}, and none twice")
         return self
 
 
@@ -382,6 +386,11 @@ def _describe(error: ValidationError, section: str) -> list[str]:
             lines.append(f"{key}: unknown key; remove it or mend its spelling")
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing key; presets/default.yaml shows it")
+        elif problem["type"] == "string_pattern_mismatch":
+            lines.append(
+                f"{key}: got {problem['input']!r:.200}; it must be of A-Z, a-z, 0-9, _ and ., and "
+                "begin with a letter or digit, because it names folders and stages; rename it"
+            )
         else:
             rule = problem["msg"].removeprefix("Value error, ")
             # A rule that joins several keys names their values itself.

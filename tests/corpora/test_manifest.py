@@ -164,14 +164,14 @@ def test_provenance_with_a_wrong_field_is_refused(folder):
 
 
 def test_speakers_keep_the_order_of_the_corpus():
-    assert manifest.choose_speakers(["a", "b", "c"], ["c", "a"]) == ["a", "c"]
-    assert manifest.choose_speakers(["a", "b"], None) == ["a", "b"]
+    assert manifest.choose(["a", "b", "c"], ["c", "a"], "corpus.speakers") == ["a", "c"]
+    assert manifest.choose(["a", "b"], None, "corpus.speakers") == ["a", "b"]
 
 
 @pytest.mark.parametrize("asked", [[], ["a", "a"], ["z"]])
 def test_speakers_that_cannot_be_chosen_are_refused(asked):
     with pytest.raises(ManifestError, match=r"corpus\.speakers"):
-        manifest.choose_speakers(["a", "b"], asked)
+        manifest.choose(["a", "b"], asked, "corpus.speakers")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,38 @@ def test_an_utterance_does_not_depend_on_who_else_speaks_or_how_much(corpus, tmp
     assert recordings == {name: both[name] for name in recordings}
 
 
+def test_an_accent_is_read_as_in_a_corpus_of_its_own_and_beside_others(corpus, tmp_path):
+    several = prepare(
+        tmp_path / "several",
+        speakers=["f5b"],
+        accents=["en_029", "en_us"],
+        utterances_per_speaker=2,
+    )
+    alone = prepare(tmp_path / "alone", speakers=["f5b"], accents=["en_029"])
+    known = contents(corpus.folder) | contents(alone.folder)
+    recordings = {name: data for name, data in contents(several.folder).items() if "audio/" in name}
+    assert len(recordings) == 4
+    assert recordings == {name: known[name] for name in recordings}
+    assert several.table["accent"].tolist() == ["en_us", "en_us", "en_029", "en_029"]
+    assert several.table["text"].is_unique
+
+
+def test_every_accent_can_name_folders_and_sounds_like_no_other():
+    voice, text = synthetic.voices()[0], "thomas brought three old chairs"
+    with espeak.Synthesiser() as synthesiser:
+        said = {synthesiser.say(voice.prompt(text, accent)).pcm for accent in synthetic.ACCENTS}
+    assert len(said) == len(synthetic.ACCENTS) == 8
+    for accent in synthetic.ACCENTS:
+        manifest.check_name("accent", accent)
+
+
+def test_an_unknown_accent_is_refused_with_the_known_names(tmp_path):
+    with pytest.raises(
+        ManifestError, match=r"corpus\.accents names \['en-gb'\].*en_us.*en_gb_scotl"
+    ):
+        prepare(tmp_path / "corpus", accents=["en_us", "en-gb"])
+
+
 def test_another_seed_draws_other_sentences(corpus, tmp_path):
     other = prepare(tmp_path / "other", speakers=["m8"], seed=2)
     texts = set(corpus.table["text"])
@@ -56,7 +88,7 @@ def test_the_voices_are_24_with_safe_names_and_siblings_share_a_variant(corpus):
     voices = synthetic.voices()
     assert len({voice.speaker for voice in voices}) == 24
     for voice in voices:
-        manifest.check_speaker(voice.speaker)
+        manifest.check_name("speaker", voice.speaker)
     siblings = {voice.speaker: voice.variant for voice in voices}
     assert siblings["m1"] == siblings["m1b"]
     variants = corpus.table.set_index("speaker")["variant"]

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from small_corpus import EPISODES, SPLIT
 
 from adaptts.episodes.audit import audit_episodes
-from adaptts.episodes.split import COLUMNS, draw_episodes, split_speakers
+from adaptts.episodes.split import draw_episodes, split_speakers
+from adaptts.episodes.table import COLUMNS
+from adaptts.params import SplitParams
 
 
 def table(store) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(data, seed, dis
     except ValueError:
         event("too few utterances")
         return
-    audit = audit_episodes(drawn, index, split, params)
+    audit = audit_episodes(drawn, index, dict.fromkeys(index["utterance"], ()), split, params)
     assert all(check.breaches == 0 for check in audit.checks)
     assert bool(audit.relaxed) != params.text_disjoint
 
@@ -77,7 +79,13 @@ def test_the_draw_is_a_function_of_the_seed(store) -> None:
     ("changes", "message"),
     [
         ({"test": ["nobody"]}, "'nobody', which is no speaker of the corpus; choose among"),
-        ({"keep_together": "accent"}, "column 'accent', which the manifest lacks"),
+        (
+            {"keep_together": "accent"},
+            "keep_together names the column 'accent', which the manifest",
+        ),
+        ({"unit": "accent"}, r"unit names the column 'accent', .* among \['speaker', 'sibling'\]"),
+        ({"unit": "frames"}, "unit names the column 'frames', which the manifest lacks"),
+        ({"unit": "sibling"}, "'s6', which is no sibling of the corpus; choose among \\['family0"),
         ({"test": ["s6"]}, "siblings of sibling 'family3' stand on several sides"),
         ({"test": [f"s{i}" for i in range(8) if i not in (4, 5)]}, "every speaker is held out"),
     ],
@@ -85,6 +93,12 @@ def test_the_draw_is_a_function_of_the_seed(store) -> None:
 def test_impossible_splits_are_refused(store, changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         split_speakers(table(store), replace(SPLIT, **changes))
+
+
+def test_a_unit_that_cannot_name_folders_is_refused(store) -> None:
+    index = table(store).assign(accent="en-gb")
+    with pytest.raises(ValueError, match=r"accent 'en-gb' must be 1 to 60 of A-Z.*rename"):
+        split_speakers(index, SplitParams(unit="accent", test=["en_us"], validation=["en"]))
 
 
 def test_too_few_utterances_name_the_unit_and_the_remedy(store) -> None:

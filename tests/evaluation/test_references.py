@@ -57,7 +57,7 @@ def test_copies_are_heard_and_compared(speaker, instruments, vocoder) -> None:
 
 def test_a_corpus_without_second_readings_has_no_retakes(speaker, instruments) -> None:
     results = Results()
-    assert measure_retakes(speaker, instruments, results) == 0
+    assert measure_retakes(speaker, "speaker", instruments, results) == 0
     assert results.measures == []
 
 
@@ -74,7 +74,8 @@ def test_retakes_are_compared_with_the_query(speaker, instruments) -> None:
     mine = index.index[index["speaker"] == "f3"]
     other = next(name for name in mine if name not in speaker.queries)
     results = Results()
-    assert measure_retakes(speaker, pretend_retake(instruments, query, other), results) == 1
+    pretended = pretend_retake(instruments, query, other)
+    assert measure_retakes(speaker, "speaker", pretended, results) == 1
     table = table_of(results).set_index("metric")
     assert set(table.index) == {*ALIGNED, *PREDICTED}
     assert set(table["utterance"]) == {query}
@@ -94,9 +95,11 @@ def test_retakes_are_by_the_same_speaker_and_no_query_itself() -> None:
     index = pd.DataFrame(
         {
             "speaker": ["a", "a", "b", "a", "a"],
+            "accent": ["x", "x", "x", "x", "y"],
             "text": ["One two", "one, TWO!", "one two", "three", "one two"],
         },
         index=["a0", "a1", "b0", "a2", "a3"],
     )
-    assert find_retakes(index, ["a1", "a2", "b0"]) == {"a1": "a0"}
-    assert find_retakes(index, ["a0"]) == {"a0": "a1"}
+    assert find_retakes(index, "speaker", ["a1", "a2", "b0"]) == {"a1": "a0"}
+    assert find_retakes(index, "speaker", ["a0", "a3"]) == {"a0": "a1", "a3": "a0"}
+    assert find_retakes(index, "accent", ["a0", "a3", "b0"]) == {"a0": "a1"}

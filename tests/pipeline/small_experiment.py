@@ -8,8 +8,7 @@ import yaml
 from small_corpus import EPISODES, FEATURES, MODEL, SPLIT, make_store
 
 from adaptts import params
-from adaptts.episodes.split import draw_episodes
-from adaptts.features.store import FeatureStore
+from pipeline import episodes
 from pipeline.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -52,14 +51,11 @@ def set_param(key: str, value: object) -> None:
 
 
 def write_small_experiment(folder: Path) -> None:
-    """Write params.yaml, and the data of the small corpus, as the episodes stage leaves them."""
+    """Write params.yaml and the data of the small corpus in `folder`, where the test runs."""
     shutil.copy(ROOT / "dvc.yaml", folder)
-    for name in ("features", "episodes"):
-        (folder / "data" / name).mkdir(parents=True)
+    (folder / "data/features").mkdir(parents=True)
     features = replace(FEATURES, mels=16)  # as many as the mel distortion needs
     make_store(folder / "data/features", features=features)
-    index = FeatureStore.open(folder / "data/features").index.reset_index()
-    draw_episodes(index, SPLIT, EPISODES).to_parquet(folder / "data/episodes/episodes.parquet")
     values = yaml.safe_load((ROOT / "presets/smoke.yaml").read_text(encoding="utf-8"))
     values["arms"] = ["prototype_finetune", "maml"]
     sections = {"split": SPLIT, "features": features, "episodes": EPISODES, "model": MODEL}
@@ -80,3 +76,4 @@ def write_small_experiment(folder: Path) -> None:
         "points": [{"shots": 2, "steps": 3}],
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    episodes.main(open_stage("episodes"))

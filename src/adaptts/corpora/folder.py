@@ -183,7 +183,7 @@ def _speaker_problems(speakers: set[str]) -> list[str]:
     problems = []
     for speaker in sorted(speakers):
         try:
-            manifest.check_speaker(speaker)
+            manifest.check_name("speaker", speaker)
         except ManifestError as error:
             problems.append(str(error))
     return problems
@@ -197,7 +197,8 @@ def _name_utterance(path: str) -> str:
 
 def _choose(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
     """Of each chosen speaker, at most the utterances asked for, in the order of the table."""
-    chosen = manifest.choose_speakers(sorted(set(table["speaker"])), params.speakers)
+    known = sorted(set(table["speaker"]))
+    chosen = manifest.choose(known, params.speakers, "corpus.speakers")
     kept: list[int] = []
     for speaker in chosen:
         positions = np.flatnonzero(table["speaker"] == speaker)

@@ -90,7 +90,7 @@ def _choose(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
     """Of each chosen speaker, at most the utterances asked for, evenly over the digits."""
     known = list(table["speaker"].unique())
     chosen = []
-    for speaker in manifest.choose_speakers(known, params.speakers):
+    for speaker in manifest.choose(known, params.speakers, "corpus.speakers"):
         rows = table[table["speaker"] == speaker]
         # What is drawn of a speaker does not hang on who else is asked for.
         generator = np.random.default_rng([params.seed, list(ACCENTS).index(speaker)])

@@ -47,7 +47,7 @@ RESERVED = frozenset(
 
 _GROUP = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UTTERANCE = re.compile(r"[A-Za-z0-9_.-]+")
-_SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
 _MOST_LINES = 20
 # Phone times and the seconds column agree with the samples to within half a sample at 48 kHz.
 _TOLERANCE_SECONDS = 1e-5
@@ -109,20 +109,19 @@ def normalise_text(text: str) -> str:
     return " ".join(word for word in words if word)
 
 
-def choose_speakers(known: Sequence[str], asked: Sequence[str] | None) -> list[str]:
-    """The speakers of `known` that are asked for, in the order of `known`; None asks for all.
+def choose(known: Sequence[str], asked: Sequence[str] | None, key: str) -> list[str]:
+    """The names of `known` that are asked for, in the order of `known`; None asks for all.
 
-    Raises `ManifestError` for a name that is unknown or stands twice.
+    `key` is the parameter that asks. Raises `ManifestError` for a name that is unknown or stands
+    twice.
     """
     if asked is None:
         return list(known)
     unknown = [name for name in asked if name not in known]
     if unknown:
-        raise ManifestError(f"corpus.speakers names {unknown}; the corpus has {', '.join(known)}")
+        raise ManifestError(f"{key} names {unknown}; the corpus has {', '.join(known)}")
     if not asked or len(set(asked)) < len(asked):
-        raise ManifestError(
-            f"corpus.speakers must name at least one, and none twice, got {[*asked]}"
-        )
+        raise ManifestError(f"{key} must name at least one, and none twice, got {[*asked]}")
     return [name for name in known if name in asked]
 
 
@@ -131,12 +130,15 @@ def is_group(name: str) -> bool:
     return bool(_GROUP.fullmatch(name)) and name not in RESERVED and name not in COLUMNS
 
 
-def check_speaker(name: str) -> None:
-    """Raise `ManifestError` unless `name` can stand in names of folders and stages."""
-    if not _SPEAKER.fullmatch(name) or len(name) > 60:
+def check_name(kind: str, name: str) -> None:
+    """Raise `ManifestError` unless `name` can stand in names of folders and stages.
+
+    `kind` is what it names: a speaker, an accent.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 60:
         raise ManifestError(
-            f"speaker {name!r} must be 1 to 60 of A-Z, a-z, 0-9, _ and ., and begin with a letter "
-            "or digit, because it names folders and stages; rename the speaker"
+            f"{kind} {name!r} must be 1 to 60 of A-Z, a-z, 0-9, _ and ., and begin with a letter "
+            f"or digit, because it names folders and stages; rename the {kind}"
         )
 
 
@@ -233,7 +235,7 @@ def _table_problems(table: pd.DataFrame, folder: Path, sampling_rate: int) -> li
         seen.add(row["utterance"])
         if not normalise_text(row["text"]):
             problems.append(f"{where}: text {row['text']!r} has no word; remove the row")
-        if not _SPEAKER.fullmatch(row["speaker"]):
+        if not _NAME.fullmatch(row["speaker"]):
             problems.append(f"{where}: speaker {row['speaker']!r} cannot name a folder; rename it")
         problem = _audio_problem(row["path"], row["seconds"], folder, sampling_rate)
         if problem:

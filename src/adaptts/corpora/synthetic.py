@@ -4,8 +4,11 @@ A matrix sentence is name, verb, numeral, adjective, noun, each one of ten words
 intelligibility with such sentences (Hagerman 1982). Its grammar is closed and none of its words can
 be guessed from the others. The 24 voices differ in formants, voice source, pitch and rate; `tract`
 in voices.csv scales the formants by playing the voice slower or faster, with the rate compensated.
+Each voice can read in any of espeak-ng's English accents. Phones have the names of the letters
+that they are of: an accent shows in how they sound and how long they are, seldom in other names.
 """
 
+import itertools
 import os
 import queue
 from collections.abc import Iterator
@@ -43,8 +46,19 @@ SLOTS = (
         "windows",
     ),
 )
-UTTERANCES_PER_SPEAKER = 60  # unless the parameters say how many
-ACCENT = "en-us"
+UTTERANCES_PER_SPEAKER = 60  # in each accent, unless the parameters say how many
+# Names that can stand in folders and stages, and espeak-ng's own: all of its accents of English.
+ACCENTS = {
+    "en_us": "en-us",
+    "en_us_nyc": "en-us-nyc",  # New York City
+    "en_gb": "en",
+    "en_gb_x_rp": "en-gb-x-rp",  # Received Pronunciation
+    "en_gb_x_gbclan": "en-gb-x-gbclan",  # Lancaster
+    "en_gb_x_gbcwmd": "en-gb-x-gbcwmd",  # West Midlands
+    "en_gb_scotland": "en-gb-scotland",
+    "en_029": "en-029",  # the Caribbean
+}
+PLAIN = "en_us"  # what is read in unless the parameters name accents
 
 # Sentences are drawn without repetition, which takes longer the more of the 100 000 are gone.
 _MOST_UTTERANCES = 10_000
@@ -66,11 +80,11 @@ class Voice:
     range: int  # of the pitch, 0 … 100
     tract: float  # factor on all formants: below 1, a longer vocal tract
 
-    def prompt(self, text: str) -> espeak.Prompt:
-        """What to ask of espeak-ng for this voice to say `text`."""
+    def prompt(self, text: str, accent: str) -> espeak.Prompt:
+        """What to ask of espeak-ng for this voice to say `text` in an accent of `ACCENTS`."""
         return espeak.Prompt(
             text=text,
-            voice=f"{ACCENT}+{self.variant}",
+            voice=f"{ACCENTS[accent]}+{self.variant}",
             rate=int(self.rate / self.tract),
             pitch=self.pitch,
             range=self.range,
@@ -79,10 +93,11 @@ class Voice:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One sentence of one speaker."""
+    """One sentence of one speaker in one accent."""
 
     name: str
     voice: Voice
+    accent: str
     text: str
 
 
@@ -107,7 +122,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
         def make(utterance: Utterance) -> pd.DataFrame:
             synthesiser = free.get()
             try:
-                speech = synthesiser.say(utterance.voice.prompt(utterance.text))
+                speech = synthesiser.say(utterance.voice.prompt(utterance.text, utterance.accent))
             finally:
                 free.put(synthesiser)
             return _write_utterance(utterance, speech, folder, params.sampling_rate)
@@ -181,14 +196,19 @@ def locate_phones(
 
 def _choose_utterances(params: CorpusParams) -> Iterator[Utterance]:
     known = voices()
-    chosen = manifest.choose_speakers([voice.speaker for voice in known], params.speakers)
+    speakers = [voice.speaker for voice in known]
+    chosen = manifest.choose(speakers, params.speakers, "corpus.speakers")
+    accents = manifest.choose([*ACCENTS], params.accents or [PLAIN], "corpus.accents")
     count = params.utterances_per_speaker or UTTERANCES_PER_SPEAKER
-    for index, voice in enumerate(known):
+    for voice, accent in itertools.product(known, accents):
         if voice.speaker in chosen:
-            # A speaker's sentences depend neither on who else speaks nor on how many are drawn.
-            sentences = draw_sentences(count, np.random.default_rng([params.seed, index]))
+            # What a speaker reads in an accent depends neither on who else speaks, in which
+            # accents, nor on how many sentences are drawn.
+            key = [params.seed, speakers.index(voice.speaker), [*ACCENTS].index(accent)]
+            sentences = draw_sentences(count, np.random.default_rng(key))
+            reading = voice.speaker if accent == PLAIN else f"{voice.speaker}-{accent}"
             for number, text in enumerate(sentences):
-                yield Utterance(f"{voice.speaker}-{number:03d}", voice, text)
+                yield Utterance(f"{reading}-{number:03d}", voice, accent, text)
 
 
 def _write_utterance(
@@ -220,7 +240,7 @@ def _tabulate(utterances: list[Utterance], seconds: list[float]) -> pd.DataFrame
             "seconds": length,
             "variant": utterance.voice.variant.lower(),
             "sex": utterance.voice.sex,
-            "accent": ACCENT,
+            "accent": utterance.accent,
         }
         for utterance, length in zip(utterances, seconds, strict=True)
     )
@@ -236,6 +256,6 @@ def _describe(params: CorpusParams, version: str) -> manifest.CorpusInfo:
         "Scandinavian Audiology 11, 79-87",
         source="synthesised",
         sampling_rate=params.sampling_rate,
-        language=ACCENT,
+        language=ACCENTS[PLAIN],
         exact_phones=True,
     )

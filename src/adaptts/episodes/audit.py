@@ -1,6 +1,7 @@
 """The proof that nothing leaks: every rule of the episodes, counted on the finished table."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,28 +30,41 @@ class Audit:
 
 
 def audit_episodes(
-    episodes: pd.DataFrame, index: pd.DataFrame, split: SplitParams, params: EpisodeParams
+    episodes: pd.DataFrame,
+    index: pd.DataFrame,
+    phones: Mapping[str, Collection[str]],
+    split: SplitParams,
+    params: EpisodeParams,
 ) -> Audit:
-    """Count the breaches of every rule, from the episodes and the corpus' index alone.
+    """Count the breaches of every rule, from the episodes and the corpus alone.
 
-    Raises ValueError naming the first rule that is broken and an example of it.
+    phones: the names of each utterance's phones. Raises ValueError naming the first rule that is
+    broken and an example of it.
     """
-    table = index.reset_index(drop=True)
-    text_of = dict(zip(table["utterance"], map(normalise_text, table["text"]), strict=True))
-    episodes = episodes.assign(text=episodes["utterance"].map(text_of))
-    groups = [("speakers", "speaker"), ("recordings", "utterance")]
+    told = index.set_index("utterance").loc[episodes["utterance"]]
+    episodes = episodes.assign(text=told["text"].map(normalise_text).to_numpy())
+    relaxed = []
     checks = [
         _crossing(episodes, column, f"{what} stand on one side of the split")
-        for what, column in groups
+        for what, column in [(f"{split.unit}s", "speaker"), ("recordings", "utterance")]
     ]
+    if split.unit != "speaker":
+        rule = "speakers stand on one side of the split"
+        voices = episodes.assign(voice=told["speaker"].to_numpy())
+        check = _crossing(voices, "voice", rule)
+        if check.breaches:
+            relaxed.append(
+                f"Not kept, as split.unit is {split.unit}: {rule}. {check.breaches} of "
+                f"{voices['voice'].nunique()} speakers are heard on several."
+            )
+        else:
+            checks.append(check)
     if split.keep_together:
-        sibling_of = dict(zip(table["utterance"], table[split.keep_together], strict=True))
-        siblings = episodes.assign(sibling=episodes["utterance"].map(sibling_of))
+        siblings = episodes.assign(sibling=told[split.keep_together].to_numpy())
         checks.append(_crossing(siblings, "sibling", f"equal {split.keep_together} on one side"))
     queries = episodes[episodes["role"] == "query"]
     others = episodes[episodes["role"] != "query"]
     checks.append(_shared(queries, others, "utterance", "no query recording is used otherwise"))
-    relaxed = []
     rule = "no query text is read in training or support"
     if params.text_disjoint:
         checks.append(_shared(queries, others, "text", rule))
@@ -63,6 +77,14 @@ def audit_episodes(
             f"Not kept, as episodes.text_disjoint is false: {rule}. "
             f"{shared} of {queries['text'].nunique()} query texts are."
         )
+    untrained = _phones(queries, phones) - _phones(episodes[episodes["role"] == "train"], phones)
+    rule = "every phone of a query occurs in training"
+    if untrained:
+        relaxed.append(
+            f"Not kept by the corpus: {rule}. Not trained: {' '.join(sorted(untrained))}"
+        )
+    else:
+        checks.append(_check(rule, []))
     checks.append(_nesting(episodes, params))
     for check in checks:
         if check.breaches:
@@ -80,6 +102,10 @@ def _crossing(episodes: pd.DataFrame, column: str, rule: str) -> Check:
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame, column: str, rule: str) -> Check:
     return _check(rule, sorted(set(first[column]) & set(second[column])))
+
+
+def _phones(episodes: pd.DataFrame, phones: Mapping[str, Collection[str]]) -> set[str]:
+    return set().union(*(phones[utterance] for utterance in episodes["utterance"]))
 
 
 def _nesting(episodes: pd.DataFrame, params: EpisodeParams) -> Check:

@@ -5,13 +5,14 @@ Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from adaptts.features.store import FeatureStore, Normalisation
+from adaptts.features.normalisation import Normalisation
+from adaptts.features.store import FeatureStore
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Batch:
     voicing: Tensor  # [B, N] 1 where the phone has a voiced frame, else 0
     frames: Frames
     mel: Tensor  # [B, T, M] log-mel, normalised
-    speaker: Tensor  # [B] int64, place among the training speakers; -1 for others
+    speaker: Tensor  # [B] int64, place among the training speakers; -1 where it does not train
 
     def __len__(self) -> int:
         return self.phones.shape[0]
@@ -96,18 +97,16 @@ class Utterances:
     """The feature store as training and adaptation see it: normalised, padded, on demand."""
 
     def __init__(
-        self, store: FeatureStore, normalisation: Normalisation, speakers: Sequence[str] = ()
+        self, store: FeatureStore, normalisation: Normalisation, episodes: pd.DataFrame
     ) -> None:
-        """`speakers`: the training speakers, in the order of the model's table."""
+        """`episodes`: the episodes table; its rows of role `train` tell the training speakers."""
+        training = episodes[episodes["role"] == "train"]
         self.store = store
         self.normalisation = normalisation
-        self.speakers = list(speakers)
-
-    @cached_property
-    def _speaker_of(self) -> dict[str, int]:
-        places = {speaker: place for place, speaker in enumerate(self.speakers)}
-        speakers = self.store.index["speaker"]
-        return {utterance: places.get(speaker, -1) for utterance, speaker in speakers.items()}
+        # In the order of the model's table.
+        self.speakers: list[str] = sorted(training["speaker"].unique())
+        places = training["speaker"].map(self.speakers.index)
+        self._place_of = dict(zip(training["utterance"], places, strict=True))
 
     def batch(self, utterances: Sequence[str]) -> Batch:
         """Collate the named utterances, in that order."""
@@ -126,7 +125,7 @@ class Utterances:
             voicing=_pad([voicing for _, voicing in spoken]),
             frames=place_frames(durations),
             mel=_pad([m.astype(np.float32) for m in mel]),
-            speaker=torch.tensor([self._speaker_of[u] for u in utterances]),
+            speaker=torch.tensor([self._place_of.get(u, -1) for u in utterances]),
         )
 
     def _phone_pitch(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,41 +1,51 @@
-"""Which speakers train, validate and test, and which of their utterances are used for what."""
+"""Which speakers train, validate and test, and which of their utterances are used for what.
+
+A speaker, here and in whatever follows, is what is adapted to: a value of the manifest's column
+`split.unit`. That may be an accent or a language as well.
+"""
 
 import numpy as np
 import pandas as pd
 
-from adaptts.corpora.manifest import normalise_text
+from adaptts.corpora.manifest import check_name, is_group, normalise_text
+from adaptts.episodes.table import COLUMNS
 from adaptts.params import EpisodeParams, SplitParams
 
-COLUMNS = ["utterance", "speaker", "split", "role", "draw", "rank"]
 NO_DRAW = -1
 
 
 def split_speakers(index: pd.DataFrame, params: SplitParams) -> dict[str, str]:
     """Each speaker's side: train, validation or test.
 
-    Raises ValueError if a held-out speaker does not exist, none is left to train, or siblings stand
-    on both sides.
+    Raises ValueError if a held-out speaker does not exist or cannot name folders, none is left to
+    train, or siblings stand on both sides.
     """
-    if params.keep_together and params.keep_together not in index.columns:
-        raise ValueError(
-            f"split.keep_together names the column {params.keep_together!r}, which the manifest "
-            f"lacks; it has {sorted(index.columns)}"
-        )
-    speakers = sorted(index["speaker"].unique())
+    columns = [str(name) for name in index.columns if name == "speaker" or is_group(str(name))]
+    for key, column in (("unit", params.unit), ("keep_together", params.keep_together)):
+        if column and column not in columns:
+            raise ValueError(
+                f"split.{key} names the column {column!r}, which the manifest lacks; "
+                f"choose among {columns}"
+            )
+    speakers = sorted(index[params.unit].unique())
+    for speaker in speakers:
+        check_name(params.unit, speaker)
     sides = dict.fromkeys(speakers, "train")
     for side, names in (("test", params.test), ("validation", params.validation)):
         for name in names:
             if name not in sides:
                 raise ValueError(
-                    f"split.{side} names {name!r}, which is no speaker of the corpus; "
+                    f"split.{side} names {name!r}, which is no {params.unit} of the corpus; "
                     f"choose among {speakers}"
                 )
             sides[name] = side
     if "train" not in sides.values():
-        raise ValueError("every speaker is held out; leave some out of split.test and validation")
+        raise ValueError(
+            f"every {params.unit} is held out; leave some out of split.test and validation"
+        )
     if params.keep_together:
         for value, rows in index.groupby(params.keep_together):
-            touched = {sides[name]: name for name in sorted(rows["speaker"].unique())}
+            touched = {sides[name]: name for name in sorted(rows[params.unit].unique())}
             if len(touched) > 1:
                 placed = ", ".join(f"{name} in {side}" for side, name in touched.items())
                 raise ValueError(
@@ -58,7 +68,7 @@ def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams
     table = pd.DataFrame(
         {
             "utterance": index["utterance"].to_numpy(),
-            "speaker": index["speaker"].to_numpy(),
+            "speaker": index[split.unit].to_numpy(),
             "text": [normalise_text(text) for text in index["text"]],
         }
     )
@@ -127,5 +137,5 @@ def _need(have: int, need: int, speaker: str, what: str) -> None:
     if have < need:
         raise ValueError(
             f"{speaker} has {have} utterances that may be used for {need} {what}; "
-            "lower that number, hold out another speaker, or add recordings"
+            "lower that number, hold out another one, or add recordings"
         )

@@ -2,8 +2,9 @@
 
 natural         the query recordings themselves, as they are heard
 copy_synthesis  their own mel frames through the vocoder: what a perfect model would sound like
-retake          another recording of the same text by the same speaker, compared with the query:
-                how far two natural readings are apart
+retake          another recording of the same text by the same speaker (in the same accent, where
+                accents are adapted to), compared with the query: how far two natural readings are
+                apart
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,24 +59,25 @@ def measure_copies(
     _listen(COPY_SYNTHESIS, speaker, instruments, sounds, results)
 
 
-def measure_retakes(speaker: Speaker, instruments: Instruments, results: Results) -> int:
+def measure_retakes(speaker: Speaker, unit: str, instruments: Instruments, results: Results) -> int:
     """Add how far other recordings of the queries' texts are from the queries; return how many."""
-    retakes = find_retakes(instruments.store.index, speaker.queries)
+    retakes = find_retakes(instruments.store.index, unit, speaker.queries)
     for query, retake in retakes.items():
         point = _point(RETAKE, speaker.name, query)
         results.add(point, compare_retake(instruments, retake, query))
     return len(retakes)
 
 
-def find_retakes(index: pd.DataFrame, queries: Iterable[str]) -> dict[str, str]:
+def find_retakes(index: pd.DataFrame, unit: str, queries: Iterable[str]) -> dict[str, str]:
     """Another recording of each query's text by its speaker, the first in `index`, where any is.
 
-    `index`, by utterance, has the columns speaker and text; texts are compared by their words.
+    `index`, by utterance, has the columns speaker and text, and `unit`, the column that is adapted
+    to, whose value must be the query's too. Texts are compared by their words.
     """
-    texts = index["text"].map(normalise_text)
+    alike = index[list({"speaker", unit})].assign(text=index["text"].map(normalise_text))
     found = {}
     for query in queries:
-        same = (index["speaker"] == index.loc[query, "speaker"]) & (texts == texts[query])
+        same = (alike == alike.loc[query]).all(axis=1)
         others = [utterance for utterance in index.index[same] if utterance != query]
         if others:
             found[query] = others[0]

@@ -50,8 +50,7 @@ def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> 
     arrays = store.open_arrays(folder, shapes, "r+")
     arrays["phones"][:] = np.concatenate(phones)
     arrays["durations"][:] = np.concatenate(lengths)
-    statistics = store.sum_by_speaker(index, arrays["mel"], arrays["f0"])
-    store.write_tables(folder, index, params, rate, inventory, statistics)
+    store.write_tables(folder, index, params, rate, inventory)
 
 
 def _transcripts(recordings: Manifest) -> text.Transcripts:

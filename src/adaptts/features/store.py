@@ -7,14 +7,13 @@ phones.npy                  [phones] int16, places in the inventory
 durations.npy               [phones] int16, mel frames of each phone
 mel_cepstra.npy             [cepstrum frames, order + 1] float32, c0 first
 world_f0.npy                [cepstrum frames] float32, Hz, 0 where unvoiced
-speaker_statistics.parquet  sums per speaker, from which any normalisation is made
 inventory.json              the phones; 0 is padding and occurs in no utterance
 features.json               sampling rate and parameters of the analysis
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,20 +27,7 @@ from adaptts.params import FeatureParams
 
 PADDING = "<pad>"
 
-REMEDY = "make the features anew"
-
-# Below these a mean is certain but a scale is noise: a mel band that never changes, a monotone.
-LEAST_MEL_SCALE = 1e-3
-LEAST_LOG_F0_SCALE = 1e-2
-
-STATISTICS = (
-    "frames",
-    "voiced_frames",
-    "mel_sum",
-    "mel_square_sum",
-    "log_f0_sum",
-    "log_f0_square_sum",
-)
+REMEDY = "make the features anew: run the stage features"
 
 
 @dataclass(frozen=True)
@@ -72,16 +58,6 @@ class StoreError(ValueError):
 
 
 @dataclass(frozen=True)
-class Normalisation:
-    """Means and scales that a model subtracts and divides by."""
-
-    mel_mean: NDArray[np.float32]  # [mels], of the log-mel
-    mel_scale: NDArray[np.float32]  # [mels], standard deviations
-    log_f0_mean: float  # of ln(Hz) over voiced frames
-    log_f0_scale: float
-
-
-@dataclass(frozen=True)
 class FeatureStore:
     """Features of a corpus, memory-mapped and read-only. Make it with `open`."""
 
@@ -89,7 +65,6 @@ class FeatureStore:
     params: FeatureParams
     sampling_rate: int  # Hz
     inventory: list[str]  # the phone of each value of `phones`
-    speaker_statistics: pd.DataFrame  # indexed by speaker
     _arrays: Mapping[str, np.ndarray]
     _rows: Mapping[str, Mapping[str, slice]]  # by offset column, then utterance
 
@@ -110,9 +85,6 @@ class FeatureStore:
             params=feature_params,
             sampling_rate=settings["sampling_rate"],
             inventory=_read_json(folder / "inventory.json"),
-            speaker_statistics=_read_table(folder / "speaker_statistics.parquet").set_index(
-                "speaker"
-            ),
             _arrays=arrays,
             _rows={layout.offset: _rows_by_utterance(index, layout) for layout in LAYOUTS.values()},
         )
@@ -141,58 +113,14 @@ class FeatureStore:
         """F0 in Hz every `frame_period_ms`, 0 where unvoiced, [cepstrum frames]."""
         return self._of("world_f0", utterance)
 
-    def statistics(self, speakers: Iterable[str]) -> Normalisation:
-        """Normalisation over all frames of `speakers`; no other speaker has a part in it.
-
-        Raises `ValueError` if one is unknown, if there is none, or if none has a voiced frame.
-        """
-        names = sorted(set(speakers))
-        unknown = [name for name in names if name not in self.speaker_statistics.index]
-        if unknown or not names:
-            raise ValueError(
-                f"statistics need speakers of the index, got {unknown or 'none'}; "
-                f"it has {self.speaker_statistics.index.tolist()}"
-            )
-        return normalisation(self.speaker_statistics.loc[names])
-
     def _of(self, array: str, utterance: str) -> np.ndarray:
         rows = self._rows[LAYOUTS[array].offset]
         if utterance not in rows:
             raise KeyError(f"utterance {utterance!r} is not in the feature index")
-        return self._arrays[array][rows[utterance]]
-
-
-def normalisation(speaker_statistics: pd.DataFrame) -> Normalisation:
-    """Pool the rows of `speaker_statistics`: sums of frames, squares and logarithms of F0."""
-    total: dict[str, NDArray[np.float64]] = {
-        column: np.stack(speaker_statistics[column].to_list()).sum(axis=0, dtype=np.float64)
-        for column in STATISTICS
-    }
-    if total["voiced_frames"] == 0:
-        raise ValueError(
-            f"speakers {speaker_statistics.index.tolist()} have no voiced frame; "
-            "widen features.f0_min_hz to f0_max_hz or look at the recordings"
-        )
-    mel_mean, mel_scale = _mean_and_scale(
-        total["frames"], total["mel_sum"], total["mel_square_sum"]
-    )
-    log_f0_mean, log_f0_scale = _mean_and_scale(
-        total["voiced_frames"], total["log_f0_sum"], total["log_f0_square_sum"]
-    )
-    return Normalisation(
-        mel_mean=mel_mean.astype(np.float32),
-        mel_scale=np.maximum(mel_scale, LEAST_MEL_SCALE).astype(np.float32),
-        log_f0_mean=float(log_f0_mean),
-        log_f0_scale=max(float(log_f0_scale), LEAST_LOG_F0_SCALE),
-    )
-
-
-def _mean_and_scale(
-    count: NDArray[np.float64], value_sum: NDArray[np.float64], square_sum: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean = value_sum / count
-    # Rounding can push the variance of a constant a little below 0.
-    return mean, np.sqrt(np.maximum(square_sum / count - mean**2, 0))
+        values = self._arrays[array][rows[utterance]]
+        if not np.isfinite(values).all():
+            raise StoreError(f"{array}.npy holds NaN or infinity in {utterance}; {REMEDY}")
+        return values
 
 
 def with_offsets(index: pd.DataFrame) -> pd.DataFrame:
@@ -212,11 +140,9 @@ def write_tables(
     feature_params: FeatureParams,
     sampling_rate: int,
     inventory: list[str],
-    speaker_statistics: pd.DataFrame,
 ) -> None:
-    """Write all but the arrays; `index` and `speaker_statistics` hold their key as a column."""
+    """Write all but the arrays; `index` holds its key as a column."""
     index.to_parquet(folder / "index.parquet", index=False)
-    speaker_statistics.to_parquet(folder / "speaker_statistics.parquet", index=False)
     settings = {"sampling_rate": sampling_rate, "features": asdict(feature_params)}
     _write_json(folder / "inventory.json", inventory)
     _write_json(folder / "features.json", settings)
@@ -265,31 +191,6 @@ def shapes(feature_params: FeatureParams, index: pd.DataFrame) -> Shapes:
         name: (int(index[layout.count].to_numpy().sum()), *widths.get(name, ()))
         for name, layout in LAYOUTS.items()
     }
-
-
-def sum_by_speaker(index: pd.DataFrame, mel: np.ndarray, f0: np.ndarray) -> pd.DataFrame:
-    """The columns of `speaker_statistics.parquet`, summed utterance by utterance in order.
-
-    `index` holds its key as a column; `mel` [frames, mels] and `f0` [frames] hold all utterances.
-    """
-    sums: dict[str, dict[str, Any]] = {}
-    rows = zip(index["speaker"], index["frame_offset"], index["frames"], strict=True)
-    for speaker, start, count in rows:
-        log_mel = mel[start : start + count].astype(np.float64)
-        f0_hz = f0[start : start + count].astype(np.float64)
-        log_f0 = np.log(f0_hz[f0_hz > 0])
-        addends = {
-            "frames": count,
-            "voiced_frames": len(log_f0),
-            "mel_sum": log_mel.sum(axis=0),
-            "mel_square_sum": np.square(log_mel).sum(axis=0),
-            "log_f0_sum": log_f0.sum(),
-            "log_f0_square_sum": np.square(log_f0).sum(),
-        }
-        total = sums.setdefault(speaker, dict.fromkeys(addends, 0))
-        for name, value in addends.items():
-            total[name] = total[name] + value
-    return pd.DataFrame([{"speaker": speaker, **total} for speaker, total in sums.items()])
 
 
 def _rows_by_utterance(index: pd.DataFrame, layout: Layout) -> dict[str, slice]:

@@ -130,7 +130,7 @@ def _power(results: Results, comparison: Comparison) -> str:
     if adjusted <= alpha:
         return ""
     return (
-        f"With {counted(speakers, 'test speaker')} the permutation test cannot give a p-value "
-        f"below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
+        f"With {counted(speakers, f'test {results.unit}')} the permutation test cannot give a "
+        f"p-value below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
         f"{counted(len(own), 'comparison')}: here only the intervals can tell arms apart."
     )

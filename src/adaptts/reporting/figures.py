@@ -103,20 +103,22 @@ def curve(
 
 def speakers(
     table: pd.DataFrame,
+    unit: str,
     metric: Metric,
     arms: Sequence[str],
     references: pd.DataFrame,
 ) -> Chart:
     """A metric for every speaker and arm, as dots.
 
-    table and references: columns arm, speaker, value; references are drawn as ticks.
+    table and references: columns arm, speaker, value; references are drawn as ticks. `unit` is
+    what a speaker is here.
     """
     rows = [*references["arm"].unique(), *arms]
     speaker = alt.Y("speaker:N", title=None, axis=alt.Axis(grid=True, tickBand="extent"))
     row = alt.YOffset("arm:N", scale=alt.Scale(domain=rows, paddingOuter=1))
     value = alt.X("value:Q", scale=alt.Scale(zero=False), title=_title(metric))
     place = {"x": value, "y": speaker, "yOffset": row}
-    tip = [alt.Tooltip("arm:N"), alt.Tooltip("speaker:N"), *_numbers(metric, "value")]
+    tip = [alt.Tooltip("arm:N"), alt.Tooltip("speaker:N", title=unit), *_numbers(metric, "value")]
     dots = _switchable(alt.Chart(table)).mark_point(filled=True, size=60, opacity=1)
     ticks = alt.Chart(references).mark_tick(thickness=2, size=9)
     layers = [
@@ -124,7 +126,7 @@ def speakers(
         dots.encode(**place, tooltip=tip, color=_colour(arms), shape=_shape(arms)),
     ]
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
-    text = f"{metric.title} of each arm for each speaker"
+    text = f"{metric.title} of each arm for each {unit}"
     return alt.layer(*layers).properties(height=height, description=text)
 
 

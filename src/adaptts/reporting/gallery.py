@@ -26,7 +26,7 @@ def draw(results: Results, comparison: Comparison) -> Gallery:
     trunk = results.training[results.training["arm"] == TRUNK]
     return {
         **{axis: _curves(comparison, axis, arms) for axis in AXES},
-        "speakers": _speakers(comparison, arms),
+        "speakers": _speakers(comparison, arms, results.unit),
         "trunk": _losses(trunk, []),
         "training": _losses(runs, arms),
         "weights": _weights(runs, arms),
@@ -83,7 +83,7 @@ def _curves(comparison: Comparison, axis: Axis, arms: list[str]) -> dict[str, Sp
     return charts
 
 
-def _speakers(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
+def _speakers(comparison: Comparison, arms: list[str], unit: str) -> dict[str, Specification]:
     charts: dict[str, Specification] = {}
     for metric in METRICS:
         own = comparison.speakers[comparison.speakers["metric"] == metric.name]
@@ -91,7 +91,8 @@ def _speakers(comparison: Comparison, arms: list[str]) -> dict[str, Specificatio
         ours = own["arm"].isin(arms)
         if ours.any():
             ceilings = own[own["arm"].isin([NATURAL, COPY_SYNTHESIS])]
-            charts[metric.name] = specify(figures.speakers(own[ours], metric, arms, ceilings))
+            chart = figures.speakers(own[ours], unit, metric, arms, ceilings)
+            charts[metric.name] = specify(chart)
     return charts
 
 

@@ -86,7 +86,7 @@ METRICS = (
         "",
         False,
         3,
-        "Cosine of GE2E speaker embeddings with recordings of the speaker.",
+        "Cosine of GE2E speaker embeddings with recordings of the voice that is adapted to.",
     ),
     Metric(
         "eer",
@@ -94,8 +94,8 @@ METRICS = (
         "%",
         True,
         1,
-        "Equal error rate of verifying the speakers by those embeddings: one figure for all of "
-        "them, without interval. Higher than that of the recordings: the voices are confused.",
+        "Equal error rate of telling the test voices apart by those embeddings: one figure for all "
+        "of them, without interval. Higher than that of the recordings: the voices are confused.",
         paired=False,
     ),
     Metric(

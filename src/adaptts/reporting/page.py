@@ -86,7 +86,8 @@ def render(
     return environment.from_string(_source("page.html")).render(
         **_opening(results, comparison, checks),
         **_captions(results, comparison),
-        sections=SECTIONS,
+        sections={**SECTIONS, "speakers": f"{results.unit.capitalize()}s"},
+        unit=results.unit,
         arms=arms,
         by_name={arm["name"]: arm for arm in arms},
         palettes=figures.PALETTES,
@@ -155,7 +156,7 @@ def _opening(results: Results, comparison: Comparison, checks: Sequence[Check]) 
     facts = [
         ("Corpus", name or experiment.corpus.reader),
         ("Licence", str(corpus.get("licence", "not recorded"))),
-        ("New voices", f"{counted(len(experiment.split.test), 'test speaker')}, "
+        ("New voices", f"{counted(len(experiment.split.test), f'test {results.unit}')}, "
                        f"{counted(episodes.queries, 'sentence')} each"),
         ("Arms", f"{len(comparison.arms)} of {len(experiment.arms)} with results"),
         ("Seeds", ", ".join(map(str, experiment.seeds))),
@@ -184,7 +185,7 @@ def _relaxed(results: Results) -> list[str]:
 
 def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
     point, report = comparison.headline, results.experiment.report
-    speakers = comparison.speakers["speaker"].nunique()
+    unit, speakers = results.unit, comparison.speakers["speaker"].nunique()
     place = f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
     retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     fixed = listed(comparison.zero_step_arms)
@@ -197,23 +198,23 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "headline_caption": (
             f"Bold is best; ≈ marks arms that are not told apart from the best: the interval of "
             f"their paired difference holds 0. Small: {report.confidence:.0%} intervals over "
-            f"{counted(speakers, 'speaker')} (hierarchical bootstrap of speakers, sentences and "
-            f"seeds, {report.bootstrap_samples} samples, widened for few speakers). Error rates "
+            f"{counted(speakers, unit)} (hierarchical bootstrap of {unit}s, sentences and "
+            f"seeds, {report.bootstrap_samples} samples, widened for few {unit}s). Error rates "
             f"are of all words or characters together.{retake}"
         ),
         "differences_caption": (
             f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "
-            f"over speakers, after Holm's correction over the {family} arms of a column; "
-            f"{counted(speakers, 'speaker')} cannot give less than {least_p_value(speakers):.2g} "
+            f"over {unit}s, after Holm's correction over the {family} arms of a column; "
+            f"{counted(speakers, unit)} cannot give less than {least_p_value(speakers):.2g} "
             f"before it."
         ) if len(comparison.differences) else "There is no second arm to compare with.",
         "curves_caption": (
-            f"Bands: {report.confidence:.0%} intervals over speakers. The buttons hide and show "
+            f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
             f"arms in every chart; point at a symbol to read its values. Metrics that need sound "
             f"are measured at fewer points.{constant}"
         ),
         "speakers_caption": (
-            f"Means of each test speaker at {place}. Ticks: recordings, and recordings through the "
+            f"Means of each test {unit} at {place}. Ticks: recordings, and recordings through the "
             f"vocoder, where they are measured."
         ),
         "listen_caption": (

@@ -82,7 +82,7 @@ class Report:
             "differences": comparison.differences,
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
-            "speakers": comparison.speakers,
+            "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
             "cost": costs_table,
             "tuning": self.results.trials,
             "sanity": sanity.tabulate(self.checks),

@@ -53,6 +53,11 @@ class Results:
     retake_note: str  # why there are no retakes, or ""
     absent: list[str]  # what was looked for in vain, a sentence each
 
+    @property
+    def unit(self) -> str:
+        """The manifest's column that is adapted to; tables call each of its values a speaker."""
+        return self.experiment.split.unit
+
     @cached_property
     def arms(self) -> list[str]:
         """The arms that have measures, in the order of the experiment."""

@@ -57,7 +57,7 @@ def _check(check: str, passed: bool, finding: str) -> Check:
 
 
 def _whole(results: Results) -> Check:
-    name = "Every arm measured every speaker, sentence and seed at the headline"
+    name = f"Every arm measured every {results.unit}, sentence and seed at the headline"
     point = results.experiment.evaluation.headline
     table = results.at(point.shots, point.steps)
     table = table[table["metric"] == PRIMARY.name]

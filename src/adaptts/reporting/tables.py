@@ -193,8 +193,8 @@ def tuning(results: Results) -> Grid:
         cells = [cell(trial) for trial in trials[trials["arm"] == arm].to_dict("records")]
         rows.append(Row(arm, cells + [Cell(DASH)] * (most - len(cells))))
     return Grid(
-        "Tuning: mel distortion (dB) on the validation speakers in each trial, below it the update "
-        "rule and its step size; bold is chosen",
+        f"Tuning: mel distortion (dB) on the validation {results.unit}s in each trial, below it "
+        "the update rule and its step size; bold is chosen",
         [Column("Arm"), *[Column(f"{number}") for number in range(1, most + 1)]],
         [Group("", rows)],
     )
