@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from small_experiment import ROOT, STAGES, write_small_experiment
+from runnable_experiment import write_small_experiment
+from small_experiment import ROOT, STAGES
 
 
 @pytest.fixture

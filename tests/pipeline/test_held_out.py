@@ -16,7 +16,7 @@ from small_experiment import open_stage
 
 from adaptts import params
 from adaptts.features.store import LAYOUTS, FeatureStore
-from pipeline import adapt, train, trunk, tune
+from pipeline import adapt, episodes, train, trunk, tune
 
 FEATURES = Path("data/features")
 ARMS = ("prototype_finetune", "maml")
@@ -24,7 +24,8 @@ SPOKEN = set(LAYOUTS) - {"phones"}  # what a recording says beside its text
 
 
 def run_until_tuned() -> None:
-    """Train the trunk and all arms, one of them from scratch, and tune them."""
+    """Measure the normalisation, train the trunk and all arms, one of them from scratch, tune."""
+    episodes.main(open_stage("episodes"))
     trunk.main(open_stage("trunk", seed="0"))
     for arm in ARMS:
         train.main(open_stage("train", arm=arm, seed="0"))
@@ -37,22 +38,15 @@ def speak(speaker: str) -> None:
 
 
 def poison(utterances: Sequence[str], arrays: set[str]) -> None:
-    """Make what the arrays hold of these utterances impossible, and the sums of their speakers."""
+    """Put into the arrays what these utterances never said; the store lets no NaN pass."""
     index = FeatureStore.open(FEATURES).index.loc[list(utterances)]
     for name in arrays:
         array = np.load(FEATURES / f"{name}.npy", mmap_mode="r+")
-        bad = np.nan if np.issubdtype(array.dtype, np.floating) else 1
+        bad = 77.0 if np.issubdtype(array.dtype, np.floating) else 1
         layout = LAYOUTS[name]
         for start, count in index[[layout.offset, layout.count]].itertuples(index=False):
             array[start : start + count] = bad
         array.flush()
-    path = FEATURES / "speaker_statistics.parquet"
-    table = pd.read_parquet(path)
-    rows = table.to_dict("records")
-    for row in rows:
-        if row["speaker"] in set(index["speaker"]):
-            row |= {name: 0 * row[name] - 1 for name in table.columns.drop("speaker")}
-    pd.DataFrame(rows).to_parquet(path)
 
 
 def utterances_of(speakers: Sequence[str]) -> list[str]:
@@ -88,11 +82,11 @@ def _one_from_scratch(small: Path) -> None:
 @pytest.mark.usefixtures("_one_from_scratch")
 def test_trunk_training_and_tuning_read_nothing_of_test_speakers() -> None:
     run_until_tuned()
-    clean = contents("models", "tuning")
+    clean = contents("data/episodes", "models", "tuning")
     assert {"models/maml/0/preconditioner.safetensors", "tuning/maml/trials.csv"} <= clean.keys()
     poison(utterances_of(SPLIT.test), set(LAYOUTS))
     run_until_tuned()
-    assert contents("models", "tuning") == clean
+    assert contents("data/episodes", "models", "tuning") == clean
 
 
 @pytest.mark.usefixtures("small")
@@ -102,12 +96,11 @@ def test_the_poison_is_one_that_training_and_tuning_cannot_miss() -> None:
     tune.main(open_stage("tune", arm="maml"))
     clean = contents("models", "tuning")
     poison(utterances_of(SPLIT.validation[:1]), {"mel"})
-    with pytest.raises(ValueError, match="diverged"):
-        tune.main(open_stage("tune", arm="maml"))
-    assert contents("models", "tuning") == clean
+    tune.main(open_stage("tune", arm="maml"))
+    assert contents("tuning") != {path: clean[path] for path in contents("tuning")}
     poison(utterances_of(["s0"]), {"mel"})
-    with pytest.raises(ValueError, match="diverged|not finite|statistics"):
-        trunk.main(open_stage("trunk", seed="0"))
+    trunk.main(open_stage("trunk", seed="0"))
+    assert contents("models/trunk") != {path: clean[path] for path in contents("models/trunk")}
 
 
 @pytest.mark.usefixtures("_one_from_scratch")
@@ -118,8 +111,8 @@ def test_adaptation_reads_of_a_query_nothing_but_its_text() -> None:
     speak(speaker)
     clean = contents(f"voices/maml/{speaker}", f"voices/prototype_finetune/{speaker}")
     assert np.isfinite(np.load(f"voices/maml/{speaker}/mel.npy")).all()
-    episodes = pd.read_parquet("data/episodes/episodes.parquet")
-    own = episodes[episodes["speaker"] == speaker]
+    table = pd.read_parquet("data/episodes/episodes.parquet")
+    own = table[table["speaker"] == speaker]
     queries = own.loc[own["role"] == "query", "utterance"].tolist()
     experiment = params.read(Path("params.yaml"))
     assert len(queries) == experiment.episodes.queries
