@@ -138,7 +138,7 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     """
     # Strategies weigh their losses differently; a weighted one may be negative.
     scale = _scale(table[loss]) or alt.Scale(zero=False)
-    chart = _runs(table, loss, arms, f"{loss}, on training batches", scale)
+    chart = _runs(table, loss, arms, f"{loss}, on training batches", scale, alt.Axis(tickCount=4))
     return chart.properties(height=240, description=f"{loss} of each run along training")
 
 
@@ -150,10 +150,13 @@ def weights(
     table: as for `training`, with the column `weight`; domain: the least and the largest weight of
     any task.
     """
-    scale = _scale(pd.Series(domain)) or alt.Scale()
+    scale, axis = _scale(pd.Series(domain)) or alt.Scale(), alt.Axis(tickCount=4)
+    if scale["type"] == "log":
+        ticks = [digit * 10.0**power for power in range(-9, 9) for digit in (1, 3)]
+        axis = alt.Axis(values=[tick for tick in ticks if domain[0] <= tick <= domain[1]])
     scale["domain"] = list(domain)
     title = weight.replace("_", " of ", 1)
-    chart = _runs(table, weight, arms, title, scale)
+    chart = _runs(table, weight, arms, title, scale, axis)
     return chart.properties(height=150, description=f"The {title} of each run along training")
 
 
@@ -164,8 +167,14 @@ def _scale(values: pd.Series) -> alt.Scale | None:
 
 
 def _runs(
-    table: pd.DataFrame, column: str, arms: Sequence[str], title: str, scale: alt.Scale
+    table: pd.DataFrame,
+    column: str,
+    arms: Sequence[str],
+    title: str,
+    scale: alt.Scale,
+    axis: alt.Axis,
 ) -> alt.Chart:
+    """A line per run along training."""
     lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[column])
     chart = _switchable(alt.Chart(lines.dropna(subset=["value"])))
     tip = ["arm:N", "seed:N", "utterance_gradients:Q", alt.Tooltip("value:Q", format=".4f")]
@@ -174,7 +183,7 @@ def _runs(
     chart = chart.mark_line(strokeWidth=1.5).encode(
         x=alt.X("utterance_gradients:Q", title="Utterance-gradients", scale=along,
                 axis=alt.Axis(tickCount=6)),
-        y=alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4)),
+        y=alt.Y("value:Q", title=title, scale=scale, axis=axis),
         detail="seed:N",
         tooltip=tip,
     )  # fmt: skip
