@@ -1,12 +1,15 @@
 import math
+import shutil
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
-from test_strategies import learn
+from test_strategies import SETTINGS, learn
 
 from adaptts.adaptation import Spoken, Voices, VoiceWriter, adapt, moved_parameters, silence, speak
+from adaptts.episodes.batch import Utterances
+from adaptts.features.store import FeatureStore
 from adaptts.inner_loop import Adam, DivergedError, GradientDescent
 from adaptts.models.acoustic import SPEAKER, SUBSETS
 
@@ -81,6 +84,39 @@ def test_what_is_said_depends_on_the_text_alone(setting, utterances, arm) -> Non
     for one, two in zip(plain, other, strict=True):
         for key, value in asdict(one).items():
             np.testing.assert_array_equal(value, asdict(two)[key])
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_a_poisoned_query_set_changes_no_adapted_weight(
+    setting, utterances, episodes, feature_folder, tmp_path, arm
+) -> None:
+    """Nor the choice of a start: all that is known of the queries is spoilt in the store."""
+    of_speaker = episodes[(episodes["speaker"] == "s6") & (episodes["draw"].isin([0, -1]))]
+    queries = of_speaker.loc[of_speaker["role"] == "query", "utterance"]
+    support = of_speaker.loc[of_speaker["role"] == "support", "utterance"]
+    folder = shutil.copytree(feature_folder, tmp_path / "features")
+    for name in ("mel", "f0", "durations"):
+        path = folder / f"{name}.npy"
+        values = np.load(path)
+        offset, length = ("phone", "phones") if name == "durations" else ("frame", "frames")
+        for _, row in utterances.store.index.loc[queries].iterrows():
+            start = row[f"{offset}_offset"]
+            values[start : start + row[length]] = 1 if name == "durations" else np.nan
+        np.save(path, values)
+    poisoned = Utterances(FeatureStore.open(folder), utterances.normalisation, utterances.speakers)
+    voices = []
+    for source in (utterances, poisoned):
+        strategy, learner = learn(setting, arm)
+        batch = source.batch(list(support))
+        learned = arm in ("meta_sgd", "maml_plus_plus")
+        rule = strategy.rule(learner, "learned" if learned else "adam", 0.01)
+        start = strategy.voice(learner, batch)
+        walk = adapt(learner.acoustic, start, batch, rule, "all", setting.loss, STEPS)
+        voices.append([snapshot.voice for snapshot in walk])
+    assert all(np.isnan(poisoned.store.mel(query)).all() for query in queries)
+    for one, other in zip(*voices, strict=True):
+        for name, value in one.items():
+            torch.testing.assert_close(other[name], value, rtol=0, atol=0)
 
 
 def test_an_utterance_alone_sounds_as_in_a_batch(setting, utterances, arm) -> None:
