@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_strategies import learn
+from test_strategies import SETTINGS, learn
 
 from adaptts.adaptation import (
     Snapshot,
@@ -19,6 +20,8 @@ from adaptts.adaptation import (
     silence,
     speak,
 )
+from adaptts.episodes.batch import Utterances
+from adaptts.features.store import FeatureStore
 from adaptts.inner_loop import Adam, DivergedError, GradientDescent
 from adaptts.models.acoustic import SPEAKER
 from adaptts.models.adapted import SUBSETS, LowRank, Subset
@@ -99,6 +102,40 @@ def test_what_is_said_depends_on_the_text_alone(setting, utterances, arm) -> Non
     for one, two in zip(plain, other, strict=True):
         for key, value in asdict(one).items():
             np.testing.assert_array_equal(value, asdict(two)[key])
+
+
+@pytest.mark.parametrize("arm", SETTINGS)
+def test_a_poisoned_query_set_changes_no_adapted_weight(
+    setting, utterances, episodes, feature_folder, tmp_path, arm
+) -> None:
+    """Nor the choice of a start: all that is known of the queries is spoilt in the store."""
+    of_speaker = episodes[(episodes["speaker"] == "s6") & (episodes["draw"].isin([0, -1]))]
+    queries = of_speaker.loc[of_speaker["role"] == "query", "utterance"]
+    support = of_speaker.loc[of_speaker["role"] == "support", "utterance"]
+    folder = shutil.copytree(feature_folder, tmp_path / "features")
+    for name in ("mel", "f0", "durations"):
+        path = folder / f"{name}.npy"
+        values = np.load(path)
+        offset, length = ("phone", "phones") if name == "durations" else ("frame", "frames")
+        for _, row in utterances.store.index.loc[queries].iterrows():
+            start = row[f"{offset}_offset"]
+            values[start : start + row[length]] = 1 if name == "durations" else 77
+        np.save(path, values)
+    poisoned = Utterances(FeatureStore.open(folder), utterances.normalisation, episodes)
+    how = MannerParams(parameters="all", space={"adam": (0.01, 0.01)})
+    voices = []
+    for source in (utterances, poisoned):
+        strategy, learner = learn(setting, arm)
+        batch = source.batch(list(support))
+        learned = arm in ("meta_sgd", "maml_plus_plus")
+        rule = strategy.rule(learner, "learned" if learned else "adam", 0.01)
+        start = strategy.voice(learner, batch)
+        walk = adapt(learner.acoustic, start, batch, rule, how, setting.loss, STEPS)
+        voices.append([snapshot.voice for snapshot in walk])
+    assert all((poisoned.store.mel(query) == 77).all() for query in queries)
+    for one, other in zip(*voices, strict=True):
+        for name, value in one.items():
+            torch.testing.assert_close(other[name], value, rtol=0, atol=0)
 
 
 def test_an_utterance_alone_sounds_as_in_a_batch(setting, utterances, arm) -> None:

@@ -10,6 +10,8 @@ from adaptts.inner_loop import (
     Adam,
     DivergedError,
     GradientDescent,
+    Stepwise,
+    UpdateRule,
     descend,
     estimate_preconditioner,
     make_rule,
@@ -38,32 +40,79 @@ def problem() -> tuple[Tensor, Tensor, Tensor]:
     return curvature, minimum, start
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
-def test_meta_gradient_of_a_quadratic_is_the_analytic_one(problem, steps: int) -> None:
+def scheme(name: str, steps: int) -> tuple[UpdateRule, list[Tensor]]:
+    """A rule for a problem of two parameters of 2 numbers each, and its diagonals by step."""
+    first = torch.tensor([0.05, 0.1, 0.02, 0.15], dtype=torch.double)
+    layers = torch.tensor([0.05, 0.05, 0.15, 0.15], dtype=torch.double)
+    match name:
+        case "scalar":
+            return make_rule("sgd", 0.1, {}), [torch.full((4,), 0.1, dtype=torch.double)] * steps
+        case "preconditioned":
+            diagonal = {"x": first[:2] / 0.1, "y": first[2:] / 0.1}
+            return make_rule("preconditioned_sgd", 0.1, diagonal), [first] * steps
+        case "per layer":
+            return GradientDescent(1.0, {"x": layers[0], "y": layers[2]}), [layers] * steps
+        case "per parameter":
+            return GradientDescent(0.5, {"x": 2 * first[:2], "y": 2 * first[2:]}), [first] * steps
+        case _:
+            # Two rates for any number of steps: the second goes on.
+            rules = [GradientDescent(1.0, {"x": d[:2], "y": d[2:]}) for d in (first, layers)]
+            return Stepwise(rules), [first, *[layers] * (steps - 1)]
+
+
+def parted(vector: Tensor) -> dict[str, Tensor]:
+    return {"x": vector[:2], "y": vector[2:]}
+
+
+def joined(parameters: dict[str, Tensor]) -> Tensor:
+    return torch.cat([parameters["x"], parameters["y"]])
+
+
+SCHEMES = ["scalar", "preconditioned", "per layer", "per parameter", "per step"]
+every_scheme = pytest.mark.parametrize("name", SCHEMES)
+every_length = pytest.mark.parametrize("steps", [1, 2, 3, 5])
+
+
+@every_length
+@every_scheme
+@pytest.mark.parametrize("second_order", [True, False])
+def test_meta_gradient_of_a_quadratic_is_the_analytic_one(
+    problem, name: str, steps: int, second_order: bool
+) -> None:
+    """θ − m shrinks by I − D A in each step; at first order the step's derivative is I."""
     curvature, minimum, start = problem
     target = torch.ones(4, dtype=torch.double)
-    rate = 0.1
+    rule, diagonals = scheme(name, steps)
     initial = start.clone().requires_grad_()
-    loss = quadratic(curvature, minimum)
-    adapted = after(steps, loss, {"x": initial}, GradientDescent(rate), differentiable=True)
-    (0.5 * (adapted["x"] - target).square().sum()).backward()
-    shrink = torch.linalg.matrix_power(torch.eye(4, dtype=torch.double) - rate * curvature, steps)
+    adapted = after(
+        steps,
+        lambda p: quadratic(curvature, minimum)({"x": joined(p)}),
+        parted(initial),
+        rule,
+        differentiable=True,
+        second_order=second_order,
+    )
+    (0.5 * (joined(adapted) - target).square().sum()).backward()
+    shrink = torch.eye(4, dtype=torch.double)
+    for diagonal in diagonals:
+        shrink = (torch.eye(4, dtype=torch.double) - diagonal[:, None] * curvature) @ shrink
     expected = minimum + shrink @ (start - minimum)
-    torch.testing.assert_close(adapted["x"], expected, **EXACT)
-    torch.testing.assert_close(initial.grad, shrink.T @ (expected - target), **EXACT)
+    torch.testing.assert_close(joined(adapted), expected, **EXACT)
+    gradient = shrink.T @ (expected - target) if second_order else expected - target
+    torch.testing.assert_close(initial.grad, gradient, **EXACT)
 
 
-@pytest.mark.parametrize("rule", ["sgd", "preconditioned_sgd"])
-def test_meta_gradient_agrees_with_finite_differences(problem, rule) -> None:
+@every_length
+@every_scheme
+def test_meta_gradient_agrees_with_finite_differences(problem, name: str, steps: int) -> None:
     curvature, minimum, start = problem
-    diagonal = {"x": torch.tensor([0.5, 1.0, 2.0, 0.1], dtype=torch.double)}
-    update = make_rule(rule, 0.05, diagonal)
+    rule, _ = scheme(name, steps)
 
     def support(p):
-        return quadratic(curvature, minimum)(p) + p["x"].pow(4).sum() / 10
+        return quadratic(curvature, minimum)({"x": joined(p)}) + p["x"].pow(4).sum() / 10
 
     def outer(x: Tensor) -> Tensor:
-        return after(3, support, {"x": x}, update, differentiable=True)["x"].sin().sum()
+        return joined(after(steps, support, parted(x), rule, differentiable=True)).sin().sum()
 
     initial = start.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(outer(initial), initial)
@@ -74,6 +123,25 @@ def test_meta_gradient_agrees_with_finite_differences(problem, rule) -> None:
         above, below = (start + step).requires_grad_(), (start - step).requires_grad_()
         slope = (outer(above) - outer(below)) / (2 * width)
         torch.testing.assert_close(gradient[place], slope.detach(), **DIFFERENCES)
+
+
+def test_the_gradient_of_a_rate_is_minus_gradient_times_gradient(problem) -> None:
+    """Of one step: dL(θ − α g)/dα = −g · ∇L, at first order as at second."""
+    curvature, minimum, start = problem
+    loss = quadratic(curvature, minimum)
+    for second_order in (True, False):
+        rate = torch.tensor(0.1, dtype=torch.double, requires_grad=True)
+        adapted = after(
+            1,
+            loss,
+            {"x": start.clone().requires_grad_()},
+            GradientDescent(1.0, {"x": rate}),
+            differentiable=True,
+            second_order=second_order,
+        )
+        (found,) = torch.autograd.grad(loss(adapted), rate)
+        slope = curvature @ (adapted["x"].detach() - minimum)
+        torch.testing.assert_close(found, -(curvature @ (start - minimum)) @ slope, **EXACT)
 
 
 def test_both_modes_walk_the_same_path(problem) -> None:

@@ -1,16 +1,13 @@
 """Each strategy against its definition, on a model small enough to know."""
 
 from dataclasses import asdict, replace
-from itertools import islice
 
 import pytest
 import torch
 
 from adaptts.episodes.sampler import Sampler
-from adaptts.inner_loop import GradientDescent, descend
 from adaptts.models.acoustic import SPEAKER
-from adaptts.models.adapted import SUBSETS, choose
-from adaptts.objectives import acoustic_losses, voice_loss, weighted_sum
+from adaptts.objectives import acoustic_losses, weighted_sum
 from adaptts.params import ParamsError
 from adaptts.strategies import STRATEGIES, make_strategy
 from adaptts.strategies.heads import HEADS
@@ -90,6 +87,32 @@ SETTINGS = {
         "support": 2,
         "query": 2,
     },
+}
+SETTINGS["fomaml"] = {**SETTINGS["maml"], "strategy": "fomaml"}
+SETTINGS["anil"] = {**SETTINGS["maml"], "strategy": "anil", "parameters": "head"}
+SETTINGS["meta_sgd"] = {
+    **SETTINGS["maml"],
+    "strategy": "meta_sgd",
+    "rates": "parameter",
+    "rates_rate": 0.01,
+}
+SETTINGS["maml_plus_plus"] = {
+    **SETTINGS["meta_sgd"],
+    "strategy": "maml_plus_plus",
+    "rates": "layer",
+    "multi_step_share": 0.5,
+    "first_order_share": 0.25,
+}
+SETTINGS["reptile"] = {
+    "strategy": "reptile",
+    "parameters": "all",
+    "inner_steps": 2,
+    "inner_rule": "sgd",
+    "inner_rate": 0.05,
+    "outer_rate": 0.001,
+    "tasks": 2,
+    "support": 3,
+    "minibatch": 2,
 }
 # Two orders of summation in single precision.
 ROUNDING = {"rtol": 1e-4, "atol": 1e-6}
@@ -183,46 +206,6 @@ def test_every_task_depends_on_the_last_shared_layer(setting, sampler) -> None:
         assert gradient.any(), name
 
 
-def test_maml_gradient_is_that_of_an_unrolled_loop(setting, sampler) -> None:
-    """The same algorithm written otherwise: weights in place of parameters, one graph for all."""
-    strategy, learner = learn(setting, "maml")
-    take_step(strategy, learner, sampler, 3)
-    found = {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
-    learner.zero_grad()
-    initial = strategy.voice(learner, sampler.batch(0, 1))
-    total = torch.zeros(())
-    for task in sampler.episode(3, 2, 2, 2):
-        support, query = (sampler.utterances.batch(u) for u in (task.support, task.query))
-        moved = dict(initial)
-        for _ in range(2):
-            gradients = torch.autograd.grad(
-                voice_loss(learner.acoustic, moved, support, setting.loss),
-                list(moved.values()),
-                create_graph=True,
-                materialize_grads=True,
-            )
-            moved = {n: v - 0.05 * g for (n, v), g in zip(moved.items(), gradients, strict=True)}
-        total = total + voice_loss(learner.acoustic, moved, query, setting.loss) / 2
-    total.backward()
-    expected = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
-    assert found.keys() == expected.keys()
-    for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, **ROUNDING)
-
-
-def test_maml_inner_loop_leaves_other_parameters_alone(setting, sampler) -> None:
-    _, learner = learn(setting, "maml", parameters="decoder")
-    initial = learner.voice(learner.average_speaker())
-    batch = sampler.batch(0, 2)
-    walk = descend(
-        lambda fast: voice_loss(learner.acoustic, {**initial, **fast}, batch, setting.loss),
-        choose(initial, "decoder"),
-        GradientDescent(0.1),
-    )
-    moved, _ = next(islice(walk, 1, None))
-    assert set(moved) == {name for name in initial if SUBSETS["decoder"](name)}
-
-
 def test_average_trains_as_fine_tuning_does(setting, sampler) -> None:
     gradients = []
     for arm in ("average", "pretrain_finetune"):
@@ -251,6 +234,20 @@ def test_plain_loss_is_that_of_the_objectives(setting, sampler) -> None:
         ("maml", {"innersteps": 2}, "strategies.maml.innersteps: unknown key"),
         ("maml", {"parameters": "everything"}, "no parameter subset 'everything'; choose among"),
         ("maml", {"inner_rule": "adam"}, "strategies.maml.inner_rule: got 'adam'"),
+        *(
+            (arm, {key: 0}, f"strategies.{arm}.{key}: got 0")
+            for arm in ("fomaml", "anil", "reptile", "meta_sgd", "maml_plus_plus")
+            for key in ("inner_steps", "inner_rate", "outer_rate", "tasks", "support")
+        ),
+        ("fomaml", {"query": 0}, "strategies.fomaml.query: got 0"),
+        ("anil", {"parameters": "hat"}, "no parameter subset 'hat'; choose among"),
+        ("anil", {"parameters": "all"}, "with all parameters it is maml"),
+        ("reptile", {"minibatch": 4}, "minibatch must not exceed support, got 4 and 3"),
+        ("reptile", {"query": 2}, "strategies.reptile.query: unknown key"),
+        ("meta_sgd", {"rates": "word"}, "strategies.meta_sgd.rates: got 'word'"),
+        ("meta_sgd", {"rates_rate": -1.0}, "strategies.meta_sgd.rates_rate: got -1.0"),
+        ("maml_plus_plus", {"multi_step_share": 1.5}, "multi_step_share: got 1.5"),
+        ("maml_plus_plus", {"first_order_share": -0.5}, "first_order_share: got -0.5"),
         ("multitask", {"auxiliary": {"phone": -1.0}}, "strategies.multitask.auxiliary.phone"),
         ("multitask", {"auxiliary": {}}, "strategies.multitask.auxiliary"),
         ("multitask", {"auxiliary": {"phone": 0.0, "speaker": 0.0}}, "greater than 0"),

@@ -54,12 +54,12 @@ def test_the_same_seed_gives_the_same_weights(setting, utterances, episodes, tmp
 
 
 @pytest.mark.parametrize(
-    "arm", ["pretrain_finetune", "maml", "multitask_dwa", "multitask_gradnorm"]
+    "arm", ["pretrain_finetune", "maml", "maml_plus_plus", "multitask_dwa", "multitask_gradnorm"]
 )
 def test_an_interrupted_training_ends_with_the_same_weights(
     setting, utterances, episodes, tmp_path, monkeypatch, arm
 ) -> None:
-    spend = {"utterance_gradients": 1500 if arm == "maml" else 480}
+    spend = {"utterance_gradients": 1000 if arm.startswith("maml") else 480}
     whole, result = run(setting, utterances, episodes, tmp_path / "whole", arm, **spend)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
 
@@ -97,10 +97,6 @@ def test_every_arm_spends_the_same_budget(setting, utterances, episodes, arm) ->
     planned = plan(2000, strategy, learner, sampler, 4)
     # The last step is whole, so that half a step may be missing or too many.
     assert abs(planned.utterance_gradients - 2000) <= planned.utterance_gradients_per_step / 2
-    if arm == "maml":
-        # 2 tasks of 2 inner steps on 2 utterances and an outer one on 2, at first order: 12.
-        # The derivatives of the inner gradients come on top, at most twice the inner steps again.
-        assert 12 < planned.utterance_gradients_per_step < 12 + 2 * 2 * 8
 
 
 def test_gradnorms_passes_for_each_task_are_charged(setting, utterances, episodes) -> None:
@@ -145,12 +141,58 @@ def test_the_first_steps_tell_what_later_ones_cost(
     strategy, learner = learn(setting, arm)
     sampler = Sampler(utterances, episodes, 0)
     few = plan(2000, strategy, learner, sampler, 4)
-    longer = replace(budget.INSTRUMENTS["utterance_gradients"], steps=40)
+    longer = replace(budget.INSTRUMENTS["utterance_gradients"], steps=20)
     monkeypatch.setitem(budget.INSTRUMENTS, "utterance_gradients", longer)
     many = plan(2000, strategy, learner, sampler, 4)
     assert few.utterance_gradients_per_step == pytest.approx(
         many.utterance_gradients_per_step, rel=0.02
     )
+
+
+@pytest.mark.parametrize(
+    ("arm", "least", "most"),
+    [
+        # 2 tasks of 2 inner steps on 2 utterances each, and an outer one on 2: 12.
+        ("fomaml", 11.8, 12.2),
+        # The derivatives of the inner gradients come on top, at most twice the inner steps again.
+        ("maml", 12.2, 12 + 2 * 8),
+        ("meta_sgd", 12.2, 12 + 2 * 8),
+        # The inner steps go back to the head alone, their derivatives through everything.
+        ("anil", 11, 14),
+        # No outer step.
+        ("reptile", 7.9, 8.1),
+        # While the loss after each step counts, 4 more on the query.
+        ("maml_plus_plus", 12.2, 16 + 2 * 8),
+    ],
+)
+def test_an_episode_counts_what_it_evaluates(
+    setting, utterances, episodes, arm, least, most
+) -> None:
+    strategy, learner = learn(setting, arm)
+    planned = plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4)
+    assert least <= planned.utterance_gradients_per_step <= most
+
+
+def test_a_strategy_whose_steps_become_dearer_spends_what_was_planned(
+    setting, utterances, episodes
+) -> None:
+    """Annealing goes from first to second order, and from all steps' losses to the last one's."""
+    strategy, learner = learn(setting, "maml_plus_plus")
+    sampler = Sampler(utterances, episodes, 0)
+    planned = plan(400, strategy, learner, sampler, 4)
+    batches = [strategy.draw(sampler, step, 4) for step in range(planned.steps)]
+    spent = []
+    for step, drawn in enumerate(batches):
+        strategy.done = step / planned.steps
+        spent.append(count_operations(lambda b=drawn: strategy.accumulate_gradients(learner, b)))
+    assert spent[0] < 0.8 * max(spent)
+    plain, trunk = learn(setting, "pretrain_finetune")
+    unit = sum(
+        count_operations(lambda b=batch: plain.accumulate_gradients(trunk, [b]))
+        for drawn in batches
+        for batch in drawn
+    ) / sum(len(batch) for drawn in batches for batch in drawn)
+    assert sum(spent) / unit == pytest.approx(planned.utterance_gradients, rel=0.04)
 
 
 def test_plain_training_counts_its_utterances(setting, utterances, episodes) -> None:

@@ -18,9 +18,7 @@ SUBSETS: Mapping[str, Callable[[str], bool]] = {
         name.startswith(("decoder.", "mel.", "duration.", "prosody.")) or name == SPEAKER
     ),
     # The last layers: what mel frames, durations, pitch and voicing are read by.
-    "head": lambda name: (
-        name.startswith(("mel.", "duration.output.", "prosody.output.")) or name == SPEAKER
-    ),
+    "head": lambda name: name.startswith(("mel.", "duration.output.", "prosody.output.")),
     # Conditional normalisation and speaker vector, as AdaSpeech adapts (Chen et al. 2021).
     "speaker_norms": lambda name: "condition." in name or name == SPEAKER,
     "speaker": lambda name: name == SPEAKER,

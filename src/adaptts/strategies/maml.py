@@ -71,7 +71,10 @@ class Maml(Strategy):
         for support, query in zip(batches[::2], batches[1::2], strict=True):
             loss = self.task_loss(learner, support, query) / self.params.tasks
             if not torch.isfinite(loss):
-                raise self.diverged(f"the loss on the query is {loss.item()}")
+                raise DivergedError(
+                    f"the loss on the query is {loss.item()} after the inner loop; choose an "
+                    f"inner_rate below {self.params.inner_rate} or a smaller outer_rate"
+                )
             loss.backward()
             total += loss.item()
         return {"loss": total}
@@ -108,12 +111,7 @@ class Maml(Strategy):
         try:
             yield from islice(steps, self.params.inner_steps)
         except DivergedError as error:
-            raise self.diverged(str(error)) from error
-
-    def diverged(self, what: str) -> DivergedError:
-        return DivergedError(
-            f"meta-training diverged: {what}; choose an inner_rate below {self.params.inner_rate}"
-        )
+            raise DivergedError(f"{error}: inner_rate is {self.params.inner_rate}") from error
 
     def inner_rule(self, learner: Learner) -> UpdateRule:
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
