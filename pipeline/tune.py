@@ -37,7 +37,7 @@ def main(stage: Stage) -> None:
         )
     table = pd.DataFrame(rows, columns=["arm", "rule", "step_size", "distortion"])
     if trials and not np.isfinite(table["distortion"]).any():
-        raise ValueError(f"every trial of {name} diverged; add smaller step sizes")
+        raise DivergedError(f"every trial of {name} diverged; add smaller step sizes")
     table["chosen"] = table["distortion"] == table["distortion"].min()
     chosen = table[table["chosen"]].head(1)[["rule", "step_size"]].to_dict("records")
     with whole(Path("tuning") / name) as folder:
@@ -81,4 +81,4 @@ def try_out(
 
 
 if __name__ == "__main__":
-    run(main, ["arm"])
+    run(main, ["arm"], DivergedError)
