@@ -19,6 +19,8 @@ from filelock import FileLock, Timeout
 
 from adaptts import params
 
+FAILED = "failed.json"  # in the place of an arm's output: by stage, why there is none
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -81,6 +83,22 @@ class Stage:
         """Remove the stage's checkpoints, once its outputs stand."""
         shutil.rmtree(Path("scratch") / self.address, ignore_errors=True)
 
+    def failures(self) -> dict[str, str]:
+        """Why the stage's arm has failed, by the address of the stage where it did."""
+        found = {}
+        for dependency in self._entry("deps") if "arm" in self.item else []:
+            for path in sorted(Path(dependency).rglob(FAILED)):
+                found |= json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def fail(self, reasons: Mapping[str, str]) -> None:
+        """Leave the reasons in the place of the outputs."""
+        for out in self._entry("outs"):
+            with whole(Path(out)) as folder:
+                text = json.dumps(reasons, indent=1, ensure_ascii=False)
+                (folder / FAILED).write_text(text + "\n", encoding="utf-8")
+        self.clear_scratch()
+
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -105,11 +123,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def run(main: Callable[[Stage], None], items: Sequence[str] = ()) -> None:
+def run(
+    main: Callable[[Stage], None],
+    items: Sequence[str] = (),
+    failure: type[Exception] | tuple[()] = (),
+) -> None:
     """Run `main` as the stage named like its module; `items` are the matrix variables it takes.
 
-    An error that the library foresees (ValueError, OSError) ends the stage with its message alone;
-    any other one is a defect and keeps its traceback.
+    failure: errors that are a result of the stage's arm, see `carry_out`. Another one that the
+    library foresees (ValueError, OSError) ends the stage with its message alone; any other is a
+    defect and keeps its traceback.
     """
     name = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(prog=f"python -m pipeline.{name}")
@@ -120,13 +143,39 @@ def run(main: Callable[[Stage], None], items: Sequence[str] = ()) -> None:
     try:
         stage = Stage(name, arguments, params.read(Path("params.yaml")))
         with alone(address):
-            main(stage)
+            carry_out(main, stage, failure)
     except KeyboardInterrupt:
         sys.exit(f"{address}: interrupted")
-    except (ValueError, OSError) as error:
-        if os.environ.get("ADAPTTS_TRACEBACK"):
+    except Exception as error:
+        if "arm" in arguments and not isinstance(error, params.ParamsError):
+            error.add_note(
+                f"The other arms' stages go on. For a report without {arguments['arm']}, remove it "
+                "from arms in params.yaml and run again."
+            )
+        if os.environ.get("ADAPTTS_TRACEBACK") or not isinstance(error, ValueError | OSError):
             raise
-        sys.exit(f"{address}: {error}")
+        sys.exit("\n".join([f"{address}: {error}", *getattr(error, "__notes__", [])]))
+
+
+def carry_out(
+    main: Callable[[Stage], None], stage: Stage, failure: type[Exception] | tuple[()] = ()
+) -> None:
+    """Run `main`, unless the stage's arm has failed already.
+
+    An error of the type `failure` does not end the run of the pipeline: it is noted in place of the
+    outputs, passed on by the arm's later stages and told of by the report on the other arms.
+    """
+    reasons = stage.failures()
+    if not reasons:
+        try:
+            main(stage)
+        except failure as error:
+            reasons = {stage.address: str(error)}
+        else:
+            return
+    stage.fail(reasons)
+    for address, reason in reasons.items():
+        print(f"{stage.address}: the arm has failed, in {address}: {reason}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from safetensors.torch import save_file
 
 from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import DivergedError
 from adaptts.strategies import read_start
 from adaptts.strategies.training import read_cost, save_training, train
 from pipeline import tracking
@@ -40,4 +41,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run(main, ["arm", "seed"])
+    run(main, ["arm", "seed"], DivergedError)

@@ -68,7 +68,9 @@ def search(stage: Stage, data: Data, arms: dict[int, Arm]) -> pd.DataFrame:
             study.tell(trial, distortion)
     table = pd.DataFrame(describe(name, finished(study), manner), columns=COLUMNS)
     if not (table["state"] == "complete").any():
-        raise ValueError(f"every trial of {name} diverged; give it a space of smaller step sizes")
+        raise DivergedError(
+            f"every trial of {name} diverged; give it a space of smaller step sizes"
+        )
     table["chosen"] = table.index == table["distortion"].idxmin()
     return table
 
@@ -152,4 +154,4 @@ def describe(
 
 
 if __name__ == "__main__":
-    run(main, ["arm"])
+    run(main, ["arm"], DivergedError)

@@ -290,6 +290,20 @@ def test_a_failing_stage_says_why_and_is_all_that_is_left_to_do(checkout: Checko
     assert checkout.stale() == set()
 
 
+def test_an_arm_that_diverges_is_told_of_in_the_report_on_the_others(checkout: Checkout) -> None:
+    with checkout.with_param("strategies.multitask.auxiliary.phone", 1e30):
+        output = checkout.run("snakemake")
+        assert re.search(r"multitask failed. train@multitask-0: training diverged at step", output)
+        assert checkout.stale() == set()
+        page = (checkout.folder / "reports/index.html").read_text(encoding="utf-8")
+        assert "The arm multitask failed and has no results." in page
+        metrics = json.loads((checkout.folder / "reports/metrics.json").read_text(encoding="utf-8"))
+        assert "average" in metrics
+        assert "multitask" not in metrics
+    checkout.run("dvc", "repro")
+    assert checkout.stale() == set()
+
+
 def test_params_that_break_a_rule_stop_both_runners(checkout: Checkout) -> None:
     with checkout.with_param("report.bootstrap_samples", -1):
         for command in (["snakemake"], ["dvc", "repro"]):

@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -5,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated import EFFECTS, SPEAKERS, TEXTS, make_experiment
+from fabricated import EFFECTS, PROVENANCE, SPEAKERS, TEXTS, make_experiment
 
 from adaptts.params import Experiment
+from adaptts.reporting.report import Report
 from adaptts.reporting.results import Results, ResultsError, load
 
 Make = Callable[[Experiment], Path]
@@ -62,6 +64,37 @@ def test_names_every_absent_piece_and_goes_on(make_tree: Make) -> None:
     told = "\n".join(results.absent)
     for piece in ("results/maml/", "results/references/", "average/1/cost.json", "manifest.csv"):
         assert piece in told
+
+
+def fail(tree: Path, arm: str) -> None:
+    """Leave what the stages of an arm leave whose training with one seed diverged."""
+    reasons = {f"train@{arm}-1": "training diverged at <step> 3"}
+    for folder in (tree / "results" / arm, tree / "tuning" / arm, tree / "models" / arm / "1"):
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "failed.json").write_text(json.dumps(reasons), encoding="utf-8")
+
+
+def test_a_failed_arm_leaves_the_others_and_says_why(make_tree: Make, tmp_path: Path) -> None:
+    tree = make_tree(make_experiment())
+    fail(tree, "maml")
+    results = load(tree, make_experiment())
+    assert results.arms == ["average", "prototype", "pretrain_finetune"]
+    assert results.failed == {"maml": "train@maml-1: training diverged at <step> 3"}
+    assert results.absent == []
+    report = Report.make(results)
+    assert "maml failed. train@maml-1: training diverged at <step> 3" in report.headline()
+    report.write(tmp_path, PROVENANCE)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "maml failed and has no results. train@maml-1: training diverged at &lt;step&gt;" in page
+
+
+def test_when_all_arms_failed_the_error_says_why(make_tree: Make) -> None:
+    tree = make_tree(make_experiment())
+    for arm in EFFECTS:
+        fail(tree, arm)
+    with pytest.raises(ResultsError, match="maml failed: train@maml-1: training diverged"):
+        load(tree, make_experiment())
 
 
 def test_no_arm_at_all_is_an_error(make_tree: Make) -> None:

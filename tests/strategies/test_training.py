@@ -6,6 +6,7 @@ import torch
 from test_strategies import SETTINGS, learn
 
 from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import DivergedError
 from adaptts.objectives import acoustic_losses
 from adaptts.params import OptimisationParams
 from adaptts.strategies import budget, training
@@ -86,8 +87,16 @@ def test_a_damaged_checkpoint_is_an_error(setting, utterances, episodes, tmp_pat
 
 
 def test_divergence_names_the_step(setting, utterances, episodes, tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"diverged at step \d+: .*lower learning rate"):
+    with pytest.raises(DivergedError, match=r"diverged at step \d+: .*lower learning rate"):
         run(setting, utterances, episodes, tmp_path / "c", learning_rate=1e30)
+
+
+def test_an_inner_loop_that_diverges_ends_the_training(
+    setting, utterances, episodes, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setitem(SETTINGS["maml"], "outer_rate", 1e30)
+    with pytest.raises(DivergedError, match=r"training diverged at step \d+: "):
+        run(setting, utterances, episodes, tmp_path / "c", "maml", utterance_gradients=1500)
 
 
 @pytest.mark.parametrize("arm", SETTINGS)
@@ -271,5 +280,5 @@ def test_a_gradient_that_is_not_finite_ends_the_training(
         return (gradients if next(steps) < 20 else poison)(self, learner, batches)
 
     monkeypatch.setattr(type(strategy), "accumulate_gradients", late)
-    with pytest.raises(ValueError, match="gradient not finite"):
+    with pytest.raises(DivergedError, match="gradient not finite"):
         run(setting, utterances, episodes, tmp_path / "c")

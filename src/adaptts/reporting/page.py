@@ -165,6 +165,8 @@ def _opening(results: Results, comparison: Comparison, checks: Sequence[Check]) 
     ]  # fmt: skip
     flags = sum(check.outcome == "flag" for check in checks)
     notices = [
+        *[f"The arm {arm} failed and has no results. {reason}."
+          for arm, reason in results.failed.items()],
         *results.absent,
         *[f"The audit of the split was relaxed: {relaxed}." for relaxed in _relaxed(results)],
         *([f"{counted(flags, 'sanity check')} of {len(checks)} flagged; see Sanity below."]

@@ -71,7 +71,8 @@ class Report:
     def headline(self) -> str:
         """The headline table for the terminal, 100 columns at most."""
         table = tables.text(tables.headline(self.results, self.comparison))
-        return f"{table}\n\n* best   ~ not told apart from the best\n"
+        failed = [f"{arm} failed. {reason}" for arm, reason in self.results.failed.items()]
+        return "\n".join([table, "", "* best   ~ not told apart from the best", *failed, ""])
 
     def _write_tables(self, folder: Path) -> None:
         folder.mkdir()

@@ -52,6 +52,7 @@ class Results:
     audit: dict[str, Any]  # audit.json
     retake_note: str  # why there are no retakes, or ""
     absent: list[str]  # what was looked for in vain, a sentence each
+    failed: dict[str, str]  # arms without results because they diverged: why
 
     @property
     def unit(self) -> str:
@@ -95,11 +96,14 @@ def load(root: Path, experiment: Experiment) -> Results:
     Raises `ResultsError` where a file breaks its contract, or where no arm has results at all.
     """
     absent: list[str] = []
-    arms = experiment.arms
+    failed = _failures(root, experiment.arms)
+    arms = [arm for arm in experiment.arms if arm not in failed]
     measures = _measures(root, arms, "adapted voices of arm", absent)
     if measures.empty:
+        told = "".join(f"; {arm} failed: {reason}" for arm, reason in failed.items())
         raise ResultsError(
-            f"no arm of {arms} has results below {root / 'results'}; run the evaluate stages first"
+            f"no arm of {experiment.arms} has results below {root / 'results'}{told}; "
+            "run the evaluate stages first"
         )
     references = _measures(root, ["references"], "measures of", absent)
     texts = _texts(root, absent)
@@ -119,7 +123,18 @@ def load(root: Path, experiment: Experiment) -> Results:
         audit=_json(root / "data/episodes/audit.json", absent),
         retake_note=_json(root / "results/references/references.json", []).get("reason", ""),
         absent=absent,
+        failed=failed,
     )
+
+
+def _failures(root: Path, arms: Sequence[str]) -> dict[str, str]:
+    """Why arms have no results, where their stages say so."""
+    found = {arm: _json(root / "results" / arm / "failed.json", []) for arm in arms}
+    return {
+        arm: "; ".join(f"{stage}: {reason}" for stage, reason in reasons.items())
+        for arm, reasons in found.items()
+        if reasons
+    }
 
 
 def _measures(root: Path, names: Sequence[str], what: str, absent: list[str]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import DivergedError
 from adaptts.params import BudgetUnit, OptimisationParams
 from adaptts.strategies.budget import Budget, plan
 from adaptts.strategies.learner import Learner
@@ -106,7 +107,7 @@ def train(
     left behind; the number of steps that was planned then still holds.
     unit: what the budget makes equal, see adaptts.strategies.budget.
 
-    Raises ValueError when the loss is not finite.
+    Raises DivergedError when a loss, a gradient or a weight is not finite.
     """
     weights = list(learner.parameters())
     peaks = strategy.learning_rates(learner, params.learning_rate)
@@ -131,7 +132,10 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         strategy.done = progress.step / budget.steps
         batches = strategy.draw(sampler, progress.step, params.batch_utterances)
-        losses = strategy.accumulate_gradients(learner, batches)
+        try:
+            losses = strategy.accumulate_gradients(learner, batches)
+        except DivergedError as error:
+            raise DivergedError(f"training diverged at step {progress.step}: {error}") from error
         norm = nn.utils.clip_grad_norm_(weights, params.gradient_norm)
         _check_finite({**losses, "gradient": norm.item()}, progress.step)
         optimiser.step()
@@ -146,6 +150,8 @@ def train(
     with torch.no_grad():
         for weight, value in zip(weights, average.values, strict=True):
             weight.copy_(value)
+        largest = max(weight.abs().max().item() for weight in weights)
+    _check_finite({"weights": largest}, progress.step)
     return Training(budget, progress)
 
 
@@ -159,7 +165,7 @@ def _schedule(done: float) -> float:
 def _check_finite(losses: dict[str, float], step: int) -> None:
     wrong = [name for name, value in losses.items() if not math.isfinite(value)]
     if wrong:
-        raise ValueError(
+        raise DivergedError(
             f"training diverged at step {step}: {', '.join(wrong)} not finite; "
             "choose a lower learning rate"
         )
