@@ -28,7 +28,7 @@ def main(stage: Stage) -> None:
     instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
-    for name in tqdm(split.test, desc=stage.address, unit="speaker", disable=None):
+    for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):
         asked = queries(episodes, name)
         speaker = Speaker(name, asked, asked[: params.sentences_to_hear])
         measure_natural(speaker, instruments, CORPUS, results)
@@ -36,12 +36,14 @@ def main(stage: Stage) -> None:
         retakes += measure_retakes(speaker, split.unit, instruments, results)
     with whole(Path("results/references")) as folder:
         results.save(folder, store.sampling_rate)
-        (folder / "references.json").write_text(json.dumps(describe(retakes), indent=1) + "\n")
+        (folder / "references.json").write_text(
+            json.dumps(describe(retakes, split.unit), indent=1) + "\n"
+        )
 
 
-def describe(retakes: int) -> dict[str, object]:
+def describe(retakes: int, unit: str) -> dict[str, object]:
     """How many second readings there are, and why there is none."""
-    reason = "" if retakes else "no test speaker has a second recording of a query's text"
+    reason = "" if retakes else f"no test {unit} has a second recording of a query's text"
     return {"retakes": retakes, "reason": reason}
 
 

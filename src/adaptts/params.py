@@ -53,7 +53,9 @@ class CorpusParams:
     utterances_per_speaker: Positive | None = None
     speakers: list[str] | None = None  # None: all there are
     accents: list[str] | None = None  # `synthetic`: each speaker reads in each; None: en_us alone
-    path: str | None = None  # `folder`: where the recordings and metadata.csv are
+    # `folder`: where the recordings and metadata.csv are; `vctk`: a copy or the archive, if not
+    # to be found by the mirror
+    path: str | None = None
     mirror: str | None = None  # folder or URL to take archives from, by file name
     language: str = "en-us"  # espeak-ng's name of the language, for text without phones
 

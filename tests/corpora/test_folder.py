@@ -231,4 +231,4 @@ def test_resampled_recordings_sound_the_same(source):
 
 
 def test_every_reader_is_registered():
-    assert set(READERS) == {"synthetic", "fsdd", "folder"}
+    assert set(READERS) == {"synthetic", "fsdd", "vctk", "folder"}

@@ -93,7 +93,7 @@ def test_speakers_on_both_sides_are_told_of_where_accents_are_adapted_to(store) 
     assert "accents stand on one side of the split" in [check.rule for check in found.checks]
     assert found.relaxed[0] == (
         "Not kept, as split.unit is accent: speakers stand on one side of the split. "
-        "8 of 8 speakers are heard on several."
+        "8 of 8 speakers stand on several sides."
     )
 
 

@@ -192,3 +192,17 @@ def browse(path: Path, scratch: Path) -> tuple[str, list[str]]:
         capture_output=True, encoding="utf-8", timeout=120, check=True,
     )  # fmt: skip
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_what_is_adapted_to_is_called_by_its_name(results, tmp_path) -> None:
+    split = {"test": ["any"], "validation": ["val"], "unit": "accent"}
+    experiment = make_experiment(split=split)
+    by_accent = replace(results, experiment=experiment, retake_note="", audit={})
+    Report.make(by_accent).write(tmp_path, PROVENANCE)
+    reader = Reader((tmp_path / "index.html").read_text(encoding="utf-8"))
+    text = " ".join(reader.text)
+    for words in ("3 test accents", "of a new accent", "Accent by accent", "validation accents"):
+        assert words in text
+    assert not re.search(r"speaker(?! embeddings|s\.csv)", text, re.IGNORECASE)
+    table = (tmp_path / "tables/speakers.csv").read_text(encoding="utf-8")
+    assert table.startswith("arm,accent,metric,value\n")

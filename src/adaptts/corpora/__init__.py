@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from adaptts.corpora import folder, fsdd, synthetic
+from adaptts.corpora import folder, fsdd, synthetic, vctk
 from adaptts.params import CorpusParams
 
 
@@ -18,4 +18,9 @@ class Reader(Protocol):
         ...
 
 
-READERS: dict[str, Reader] = {"synthetic": synthetic, "fsdd": fsdd, "folder": folder}
+READERS: dict[str, Reader] = {
+    "synthetic": synthetic,
+    "fsdd": fsdd,
+    "vctk": vctk,
+    "folder": folder,
+}

@@ -57,14 +57,20 @@ class Digest:
 
 
 @dataclass(frozen=True)
-class Archive:
-    """A gzipped tar file, and what of it is wanted."""
+class Download:
+    """A file that is published."""
 
-    name: str  # of the file, in mirrors and under downloads/; ends in .tar.gz
+    name: str  # in mirrors and under downloads/
     url: str
+    most_bytes: int  # it is never longer, nor unpacks to more
+
+
+@dataclass(frozen=True)
+class Archive(Download):
+    """A gzipped tar file, named .tar.gz, and what of it is wanted."""
+
     prefix: str  # the members that are wanted begin with this folder …
     suffix: str  # … and end with this
-    most_bytes: int  # it never unpacks to more
     digest: Digest
 
 
@@ -104,7 +110,7 @@ def unpack(archive: Archive, downloads: Path, mirror: str | None) -> Path:
     return folder
 
 
-def locate(archive: Archive, downloads: Path, mirror: str | None) -> Path:
+def locate(archive: Download, downloads: Path, mirror: str | None) -> Path:
     """The archive's file: in `downloads`, in the mirror, or downloaded now."""
     path = downloads / archive.name
     if path.is_file():

@@ -2,6 +2,7 @@
 
 import io
 import math
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +31,18 @@ class Recording:
     sampling_rate: int  # Hz
 
 
-def read(path: Path) -> Recording:
+def read(path: Path | zipfile.Path) -> Recording:
     """Read any file that libsndfile knows. Raises `AudioError` where it cannot."""
     try:
-        samples, sampling_rate = soundfile.read(path, dtype="float64", always_2d=True)
+        file = io.BytesIO(path.read_bytes())
+        samples, sampling_rate = soundfile.read(file, dtype="float64", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         reason = "no such file" if not path.exists() else str(error)
         raise AudioError(f"{path} cannot be read as audio: {reason}") from None
     return Recording(np.asarray(samples, dtype=np.float64), sampling_rate)
 
 
-def read_mono(path: Path, sampling_rate: int) -> Waveform:
+def read_mono(path: Path | zipfile.Path, sampling_rate: int) -> Waveform:
     """The mean of a file's channels, [samples] at `sampling_rate` Hz, full scale is ±1."""
     recording = read(path)
     return resample(recording.samples.mean(axis=1), recording.sampling_rate, sampling_rate)

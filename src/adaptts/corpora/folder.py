@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +54,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
             f"got {params.path!r}"
         )
     source = Path(params.path)
-    table = _choose(_read_table(source / "metadata.csv"), params)
+    table = manifest.draw_utterances(_read_table(source / "metadata.csv"), params)
 
     def bring(row: dict[str, str]) -> _Prepared:
         return _bring(row, source, folder, params.sampling_rate)
@@ -193,19 +192,6 @@ def _name_utterance(path: str) -> str:
     """An utterance's name: its path without suffix, / as -, and all that is not plain as _."""
     parts = PurePosixPath(path).with_suffix("").parts
     return "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "_", part) for part in parts)
-
-
-def _choose(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
-    """Of each chosen speaker, at most the utterances asked for, in the order of the table."""
-    known = sorted(set(table["speaker"]))
-    chosen = manifest.choose(known, params.speakers, "corpus.speakers")
-    kept: list[int] = []
-    for speaker in chosen:
-        positions = np.flatnonzero(table["speaker"] == speaker)
-        # What is drawn of a speaker does not hang on who else is there.
-        generator = np.random.default_rng([params.seed, zlib.crc32(speaker.encode())])
-        kept += generator.permutation(positions)[: params.utterances_per_speaker].tolist()
-    return table.iloc[sorted(kept)].reset_index(drop=True)
 
 
 def _bring(row: dict[str, str], source: Path, folder: Path, sampling_rate: int) -> _Prepared:

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 from pydantic import TypeAdapter, ValidationError
+
+from adaptts.params import CorpusParams
 
 SILENCE = "sil"
 COLUMNS = ["utterance", "speaker", "text", "path", "seconds"]
@@ -123,6 +126,18 @@ def choose(known: Sequence[str], asked: Sequence[str] | None, key: str) -> list[
     if not asked or len(set(asked)) < len(asked):
         raise ManifestError(f"{key} must name at least one, and none twice, got {[*asked]}")
     return [name for name in known if name in asked]
+
+
+def draw_utterances(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
+    """Of each chosen speaker, at most the utterances asked for, in the order of the table."""
+    chosen = choose(sorted(set(table["speaker"])), params.speakers, "corpus.speakers")
+    kept: list[int] = []
+    for speaker in chosen:
+        positions = np.flatnonzero(table["speaker"] == speaker)
+        # What is drawn of a speaker does not hang on who else is there.
+        generator = np.random.default_rng([params.seed, zlib.crc32(speaker.encode())])
+        kept += generator.permutation(positions)[: params.utterances_per_speaker].tolist()
+    return table.iloc[sorted(kept)].reset_index(drop=True)
 
 
 def is_group(name: str) -> bool:

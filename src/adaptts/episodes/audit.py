@@ -55,7 +55,7 @@ def audit_episodes(
         if check.breaches:
             relaxed.append(
                 f"Not kept, as split.unit is {split.unit}: {rule}. {check.breaches} of "
-                f"{voices['voice'].nunique()} speakers are heard on several."
+                f"{voices['voice'].nunique()} speakers stand on several sides."
             )
         else:
             checks.append(check)
@@ -81,7 +81,7 @@ def audit_episodes(
     rule = "every phone of a query occurs in training"
     if untrained:
         relaxed.append(
-            f"Not kept by the corpus: {rule}. Not trained: {' '.join(sorted(untrained))}"
+            f"Not kept by the corpus: {rule}. Not trained: {', '.join(sorted(untrained))}"
         )
     else:
         checks.append(_check(rule, []))
