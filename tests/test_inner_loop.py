@@ -48,15 +48,15 @@ def scheme(name: str, steps: int) -> tuple[UpdateRule, list[Tensor]]:
         case "scalar":
             return make_rule("sgd", 0.1, {}), [torch.full((4,), 0.1, dtype=torch.double)] * steps
         case "preconditioned":
-            diagonal = {"x": first[:2] / 0.1, "y": first[2:] / 0.1}
+            diagonal = parted(first / 0.1)
             return make_rule("preconditioned_sgd", 0.1, diagonal), [first] * steps
         case "per layer":
-            return GradientDescent(1.0, {"x": layers[0], "y": layers[2]}), [layers] * steps
+            return GradientDescent(1.0, parted(layers)), [layers] * steps
         case "per parameter":
-            return GradientDescent(0.5, {"x": 2 * first[:2], "y": 2 * first[2:]}), [first] * steps
+            return GradientDescent(0.5, parted(2 * first)), [first] * steps
         case _:
             # Two rates for any number of steps: the second goes on.
-            rules = [GradientDescent(1.0, {"x": d[:2], "y": d[2:]}) for d in (first, layers)]
+            rules = [GradientDescent(1.0, parted(d)) for d in (first, layers)]
             return Stepwise(rules), [first, *[layers] * (steps - 1)]
 
 
@@ -135,7 +135,7 @@ def test_the_gradient_of_a_rate_is_minus_gradient_times_gradient(problem) -> Non
             1,
             loss,
             {"x": start.clone().requires_grad_()},
-            GradientDescent(1.0, {"x": rate}),
+            GradientDescent(1.0, {"x": rate.expand(4)}),
             differentiable=True,
             second_order=second_order,
         )

@@ -5,6 +5,7 @@
 
 from typing import cast
 
+import torch
 from pydantic.dataclasses import dataclass
 
 from adaptts.inner_loop import UpdateRule
@@ -53,5 +54,7 @@ class MetaSgd(Maml):
 
     def learned_rule(self, learner: Learner, factor: float) -> UpdateRule:
         rates = cast(LearnedRates, learner.extra["rates"])
-        preconditioner = {} if self.params.inner_rule == "sgd" else self.preconditioner
-        return rates.rule(factor * self.params.inner_rate, preconditioner)
+        diagonal = self.preconditioner
+        if self.params.inner_rule == "sgd":
+            diagonal = {n: torch.ones_like(value) for n, value in self.initial(learner).items()}
+        return rates.rule(factor * self.params.inner_rate, diagonal)

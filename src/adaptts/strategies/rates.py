@@ -34,14 +34,14 @@ class LearnedRates(nn.Module):
         )
 
     def rule(self, rate: float, preconditioner: Parameters) -> Stepwise:
-        """Descent at the learned rates that began at `rate`; what has no preconditioner has 1."""
+        """Descent at the learned rates that began at `rate`, times a diagonal of all parameters."""
         factors = {name.replace("/", "."): s.exp() for name, s in self.log_factors.items()}
         steps = len(next(iter(factors.values())))
         return Stepwise(
             [
                 GradientDescent(
                     rate,
-                    {name: f[step] * preconditioner.get(name, 1.0) for name, f in factors.items()},
+                    {name: f[step] * preconditioner[name] for name, f in factors.items()},
                 )
                 for step in range(steps)
             ]

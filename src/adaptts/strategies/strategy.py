@@ -24,7 +24,8 @@ class Strategy(ABC):
     """One answer to: what to do before a new voice arrives?
 
     What is done when it arrives is the same for all (see adaptts.adaptation), apart from where it
-    starts (`voice`) and whether gradient steps follow (`takes_steps`).
+    starts (`voice`), whether gradient steps follow (`takes_steps`), and whether they can be taken
+    at learned rates (`rule`).
     """
 
     Params: ClassVar[type] = NoParams
