@@ -78,6 +78,15 @@ def test_costs_are_printed_in_readable_units(report: Report) -> None:
     assert zero[4].text == "–"
 
 
+def test_costs_of_an_arm_without_any_are_dashes(report: Report) -> None:
+    results = report.results
+    known = results.training_costs["arm"] != "maml"
+    costs_table = costs.summarise(replace(results, training_costs=results.training_costs[known]))
+    for cell in row(tables.cost(costs_table), "maml")[:4]:
+        assert cell.text == "–"
+        assert not cell.lines
+
+
 def test_adaptation_seconds_are_per_step_of_all_runs(report: Report) -> None:
     table = costs.summarise(report.results).set_index("arm")
     assert table.at["maml", "adaptation_seconds_per_step"] == pytest.approx(0.05)

@@ -157,7 +157,7 @@ def cost(costs: pd.DataFrame) -> Grid:
             [
                 _spent(row, ""),
                 _spent(row, "total_", f"from {row['start']}"),
-                Cell(number(row["steps"]), [f"{row['utterance_gradients_per_step']:.3g} each"]),
+                _steps(row),
                 Cell(size(row["peak_memory_bytes"])),
                 Cell(seconds(row["adaptation_seconds_per_step"])),
                 Cell(number(row["adapted_parameters"])),
@@ -172,8 +172,16 @@ def cost(costs: pd.DataFrame) -> Grid:
 
 def _spent(row: Mapping[Hashable, Any], which: str, *lines: str) -> Cell:
     """The gradients, the time and the CPU time of a training."""
+    if np.isnan(row[f"{which}utterance_gradients"]):
+        return Cell(DASH)
     wall, cpu = (seconds(row[f"{which}{clock}_seconds"]) for clock in ("wall", "cpu"))
     return Cell(number(row[f"{which}utterance_gradients"]), [wall, f"{cpu} CPU", *lines])
+
+
+def _steps(row: Mapping[Hashable, Any]) -> Cell:
+    """The steps of a training, and the gradients of each."""
+    each = row["utterance_gradients_per_step"]
+    return Cell(number(row["steps"]), [] if np.isnan(each) else [f"{each:.3g} each"])
 
 
 def tuning(results: Results) -> Grid:

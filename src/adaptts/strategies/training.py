@@ -135,7 +135,9 @@ def train(
         try:
             losses = strategy.accumulate_gradients(learner, batches)
         except DivergedError as error:
-            raise DivergedError(f"training diverged at step {progress.step}: {error}") from error
+            raise DivergedError(
+                f"training diverged at step {progress.step}: {error}, or a lower learning rate"
+            ) from error
         norm = nn.utils.clip_grad_norm_(weights, params.gradient_norm)
         _check_finite({**losses, "gradient": norm.item()}, progress.step)
         optimiser.step()
