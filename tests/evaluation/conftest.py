@@ -1,55 +1,28 @@
 """A spoken corpus, small but real enough to be recognised and told apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import small_corpus
+from spoken_corpus import FEATURES, make_corpus
 
-from adaptts.corpora import READERS
 from adaptts.episodes.split import draw_episodes
 from adaptts.evaluation.instruments import Instruments
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import CorpusParams, EpisodeParams, FeatureParams, ModelParams, SplitParams
+from adaptts.params import EpisodeParams, SplitParams
 
-FEATURES = FeatureParams(
-    n_fft=1024,
-    hop_samples=256,
-    mels=80,
-    mel_min_hz=0.0,
-    mel_max_hz=8000.0,
-    f0_min_hz=60.0,
-    f0_max_hz=500.0,
-    mel_cepstrum_order=24,
-    frame_period_ms=5.0,
-    alignment_iterations=1,
-)
-MODEL = ModelParams(
-    channels=8,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    kernel=3,
-    speaker_channels=6,
-    predictor_channels=8,
-    vocoder="griffin_lim",
-    vocoder_iterations=8,
-)
+MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("spoken")
-    asked = CorpusParams(
-        reader="synthetic",
-        sampling_rate=16000,
-        seed=1,
-        utterances_per_speaker=8,
-        speakers=[*TEST, "klatt4", "paul"],
-    )
-    READERS["synthetic"].prepare(asked, folder, folder)
-    return folder
+    return make_corpus(folder, 8, [*TEST, "klatt4", "paul"]).folder
 
 
 @pytest.fixture(scope="session")

@@ -2,47 +2,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small_corpus
 import torch
+from spoken_corpus import FEATURES, SAMPLING_RATE
 
 from adaptts.features import mel, prosody
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import FeatureParams, ModelParams
 
-RATE = 16000
-FEATURES = FeatureParams(
-    n_fft=1024,
-    hop_samples=256,
-    mels=80,
-    mel_min_hz=0.0,
-    mel_max_hz=8000.0,
-    f0_min_hz=60.0,
-    f0_max_hz=500.0,
-    mel_cepstrum_order=24,
-    frame_period_ms=5.0,
-    alignment_iterations=8,
-)
-MODEL = ModelParams(
-    channels=8,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    kernel=3,
-    speaker_channels=4,
-    predictor_channels=8,
-    vocoder="griffin_lim",
-    vocoder_iterations=32,
-)
+MODEL = replace(small_corpus.MODEL, vocoder_iterations=32)
 
 
 @pytest.fixture(scope="module")
 def vocoder() -> Vocoder:
-    return Vocoder(FEATURES, RATE, MODEL)
+    return Vocoder(FEATURES, SAMPLING_RATE, MODEL)
 
 
 def vowel(f0_hz: float = 140.0) -> np.ndarray:
     """A glide in pitch with three formants."""
-    times = np.arange(RATE) / RATE
+    times = np.arange(SAMPLING_RATE) / SAMPLING_RATE
     phase = 2 * np.pi * f0_hz * (times + 0.1 * times**2)
-    waveform = np.zeros(RATE)
+    waveform = np.zeros(SAMPLING_RATE)
     for n in range(1, 40):
         heights = [np.exp(-(((n * f0_hz - formant) / 150) ** 2)) for formant in (600, 1200, 2500)]
         waveform += (sum(heights) + 0.01) * np.sin(n * phase)
@@ -50,13 +29,13 @@ def vowel(f0_hz: float = 140.0) -> np.ndarray:
 
 
 def test_copy_synthesis_keeps_mel_and_pitch(vocoder):
-    log_mel = mel.log_mel(vowel(), RATE, FEATURES)
-    waveform = vocoder(log_mel)[:RATE]
-    again = mel.log_mel(waveform, RATE, FEATURES)
+    log_mel = mel.log_mel(vowel(), SAMPLING_RATE, FEATURES)
+    waveform = vocoder(log_mel)[:SAMPLING_RATE]
+    again = mel.log_mel(waveform, SAMPLING_RATE, FEATURES)
     audible = log_mel > log_mel.max() - 6
     assert np.abs(again - log_mel)[audible].mean() < 0.3  # nepers
-    pitch = prosody.analyse(vowel(), RATE, FEATURES).f0_hz[20:-20]
-    found = prosody.analyse(waveform, RATE, FEATURES).f0_hz[20:-20]
+    pitch = prosody.analyse(vowel(), SAMPLING_RATE, FEATURES).f0_hz[20:-20]
+    found = prosody.analyse(waveform, SAMPLING_RATE, FEATURES).f0_hz[20:-20]
     voiced = (pitch > 0) & (found > 0)
     assert voiced.mean() > 0.8  # Griffin-Lim roughens the voice
     assert np.abs(np.log2(found[voiced] / pitch[voiced])).mean() < 0.02
@@ -64,24 +43,24 @@ def test_copy_synthesis_keeps_mel_and_pitch(vocoder):
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 50])
 def test_each_frame_gives_a_hop_of_samples(vocoder, frames):
-    waveform = vocoder(mel.log_mel(vowel(), RATE, FEATURES)[:frames])
+    waveform = vocoder(mel.log_mel(vowel(), SAMPLING_RATE, FEATURES)[:frames])
     assert waveform.shape == (frames * FEATURES.hop_samples,)
     assert waveform.dtype == np.float32
 
 
 def test_the_same_log_mel_sounds_the_same_whatever_the_global_generator(vocoder):
-    log_mel = mel.log_mel(vowel(), RATE, FEATURES)
+    log_mel = mel.log_mel(vowel(), SAMPLING_RATE, FEATURES)
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first = vocoder(log_mel)
     assert torch.equal(state, torch.get_rng_state())
     torch.manual_seed(2)
-    np.testing.assert_array_equal(first, Vocoder(FEATURES, RATE, MODEL)(log_mel))
+    np.testing.assert_array_equal(first, Vocoder(FEATURES, SAMPLING_RATE, MODEL)(log_mel))
 
 
 @pytest.mark.parametrize("shift", [0.0, 5.0, 60.0, 1e30])
 def test_the_peak_is_at_most_1(vocoder, shift):
-    waveform = vocoder(mel.log_mel(vowel(), RATE, FEATURES) + shift)
+    waveform = vocoder(mel.log_mel(vowel(), SAMPLING_RATE, FEATURES) + shift)
     assert 0.1 < np.abs(waveform).max() <= 1
 
 
@@ -90,7 +69,7 @@ def test_silence_stays_silent(vocoder):
 
 
 def test_half_precision_is_taken(vocoder):
-    log_mel = mel.log_mel(vowel(), RATE, FEATURES).astype(np.float16)
+    log_mel = mel.log_mel(vowel(), SAMPLING_RATE, FEATURES).astype(np.float16)
     np.testing.assert_array_equal(vocoder(log_mel), vocoder(log_mel.astype(np.float32)))
 
 
@@ -108,4 +87,4 @@ def test_values_that_are_not_finite_are_refused(vocoder, value):
 
 def test_a_hop_of_more_than_half_a_window_is_refused():
     with pytest.raises(ValueError, match=r"hop_samples 600 must be at most half of .* 1024"):
-        Vocoder(replace(FEATURES, hop_samples=600), RATE, MODEL)
+        Vocoder(replace(FEATURES, hop_samples=600), SAMPLING_RATE, MODEL)
