@@ -6,10 +6,11 @@ runs it and looks at the parameters after each step.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from adaptts.params import FixedRule
 
@@ -44,13 +45,12 @@ class GradientDescent:
     def step(
         self, parameters: Parameters, gradients: Parameters, state: Parameters
     ) -> tuple[Parameters, Parameters]:
-        scale = self.preconditioner
-        moved = {
-            name: value
-            - self.step_size * (gradients[name] * scale[name] if scale else gradients[name])
-            for name, value in parameters.items()
-        }
-        return moved, state
+        # As one vector: a few large operations are quicker than a few for each parameter.
+        update = _flatten(gradients)
+        if self.preconditioner:
+            update = update * _flatten({n: self.preconditioner[n] for n in parameters})
+        moved = torch.sub(_flatten(parameters), update, alpha=self.step_size)
+        return _unflatten(moved, parameters), state
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,49 @@ class Adam:
     def step(
         self, parameters: Parameters, gradients: Parameters, state: Parameters
     ) -> tuple[Parameters, Parameters]:
-        # As one vector: a few large operations are quicker than a few for each parameter.
         gradient = _flatten(gradients)
         count = state["count"] + 1
         mean = self.decay * state["mean"] + (1 - self.decay) * gradient
         square = self.square_decay * state["square"] + (1 - self.square_decay) * gradient.square()
         deviation = (square / (1 - self.square_decay**count)).sqrt() + self.floor
         update = self.step_size * mean / (1 - self.decay**count) / deviation
-        parts = update.split([value.numel() for value in parameters.values()])
-        moved = {
-            name: value - part.view_as(value)
-            for (name, value), part in zip(parameters.items(), parts, strict=True)
-        }
+        moved = _unflatten(_flatten(parameters) - update, parameters)
         return moved, {"mean": mean, "square": square, "count": count}
 
 
 def _flatten(parameters: Parameters) -> Tensor:
-    return torch.cat([value.reshape(-1) for value in parameters.values()])
+    """All values end to end, [number of parameters]."""
+    return _Flatten.apply(*parameters.values())
+
+
+def _unflatten(vector: Tensor, parameters: Parameters) -> Parameters:
+    """The inverse; of `parameters` only names and shapes count."""
+    parts = _Unflatten.apply(vector, [value.shape for value in parameters.values()])
+    return dict(zip(parameters, parts, strict=True))
+
+
+class _Flatten(Function):
+    """One node of the graph in place of two for each parameter."""
+
+    @staticmethod
+    def forward(ctx: Any, *values: Tensor) -> Tensor:
+        ctx.shapes = [value.shape for value in values]
+        return torch.cat([value.reshape(-1) for value in values])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return _Unflatten.apply(gradient, ctx.shapes)
+
+
+class _Unflatten(Function):
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor, shapes: list[torch.Size]) -> tuple[Tensor, ...]:
+        parts = vector.split([shape.numel() for shape in shapes])
+        return tuple(part.view(shape) for part, shape in zip(parts, shapes, strict=True))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _Flatten.apply(*gradients), None
 
 
 def make_rule(rule: FixedRule, step_size: float, preconditioner: Parameters) -> UpdateRule:

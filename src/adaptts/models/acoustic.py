@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from adaptts.episodes.batch import Batch, Frames, place_frames
-from adaptts.models.convolution import ConditionalBlock, normalise
+from adaptts.models.convolution import ConditionalBlock
+from adaptts.models.derivatives import normalise
 from adaptts.models.variance import VariancePredictor
 from adaptts.params import ModelParams
 

@@ -8,30 +8,21 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-
-def normalise(hidden: Tensor) -> Tensor:
-    """Layer normalisation over channels, without learned scale or shift."""
-    return F.layer_norm(hidden, hidden.shape[-1:])
+from adaptts.models.derivatives import convolve, residual_block
 
 
 class Convolution(nn.Module):
-    """A same-length convolution over [B, L, C] as one matrix product, quick for short inputs."""
+    """A same-length convolution over [B, L, C]."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
-        self.kernel = kernel
         scale = 1 / math.sqrt(kernel * inputs)
         self.weight = nn.Parameter(torch.randn(outputs, kernel * inputs) * scale)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        length = hidden.shape[1]
-        half = self.kernel // 2
-        padded = F.pad(hidden, (0, 0, half, half))
-        taps = torch.cat([padded[:, i : i + length] for i in range(self.kernel)], -1)
-        return F.linear(taps, self.weight, self.bias)
+        return convolve(hidden, self.weight, self.bias)
 
 
 class ConditionalBlock(nn.Module):
@@ -52,7 +43,12 @@ class ConditionalBlock(nn.Module):
 
     def forward(self, hidden: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
         """hidden [B, L, C], speaker [B, D], mask [B, L, 1] of 0 and 1 -> [B, L, C]."""
-        scale, shift = self.condition(speaker).unsqueeze(1).chunk(2, -1)
-        # Masked once more: the shift must not reach valid places from the padding beside them.
-        update = self.convolution((normalise(hidden) * (1 + scale) + shift) * mask)
-        return (hidden + self.output(F.silu(update))) * mask
+        return residual_block(
+            hidden,
+            self.condition(speaker),
+            mask,
+            self.convolution.weight,
+            self.convolution.bias,
+            self.output.weight,
+            self.output.bias,
+        )

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from adaptts.models.convolution import Convolution, normalise
+from adaptts.models.convolution import Convolution
+from adaptts.models.derivatives import normalise, silu
 
 
 class SpeakerEncoder(nn.Module):
@@ -23,7 +23,7 @@ class SpeakerEncoder(nn.Module):
         valid = mask.unsqueeze(-1).to(mel.dtype)
         hidden = self.input(mel) * valid
         for convolution in self.convolutions:
-            hidden = hidden + F.silu(convolution(normalise(hidden))) * valid
+            hidden = hidden + silu(convolution(normalise(hidden))) * valid
         frames = valid.sum(1)
         mean = hidden.sum(1) / frames
         variance = ((hidden - mean.unsqueeze(1)).square() * valid).sum(1) / frames
