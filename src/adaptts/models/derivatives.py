@@ -48,9 +48,7 @@ def residual_block(
 
     hidden: x, [B, L, C]; condition: scale and shift, [B, 2C]; mask: [B, L, 1] of 0 and 1.
     """
-    result, _ = _Block.apply(
-        hidden, condition, mask, weight, bias, output_weight, output_bias
-    )
+    result, _ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
     return result
 
 
@@ -277,7 +275,7 @@ class _Block(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, by_u: Tensor | None) -> tuple[Tensor | None, ...]:
         found = _BlockGradient.apply(gradient, by_u, ctx.needs_input_grad, *ctx.saved_tensors)
-        return found[:2] + (None,) + found[2:]
+        return (*found[:2], None, *found[2:])
 
 
 class _BlockGradient(Function):
