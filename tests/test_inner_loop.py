@@ -53,6 +53,47 @@ def test_meta_gradient_of_a_quadratic_is_the_analytic_one(problem, steps: int) -
     torch.testing.assert_close(initial.grad, shrink.T @ (expected - target), **EXACT)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_recomputed_steps_have_the_same_meta_gradient(problem, steps: int) -> None:
+    """Also by what the loss and the rule hold beside the parameters."""
+    curvature, minimum, start = problem
+
+    def gradients(recompute: bool) -> list[Tensor]:
+        initial = start.clone().requires_grad_()
+        held, diagonal = minimum.clone().requires_grad_(), torch.ones_like(start).requires_grad_()
+        loss = quadratic(curvature, held)
+        adapted = after(
+            steps,
+            lambda p: loss(p) + p["x"].pow(4).sum(),
+            {"x": initial},
+            GradientDescent(0.01, {"x": diagonal}),
+            differentiable=True,
+            recompute=recompute,
+        )
+        adapted["x"].sin().sum().backward()
+        return [value.grad for value in (initial, held, diagonal)]
+
+    for found, expected in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_recomputed_steps_are_taken_again_when_the_gradient_comes_by(problem) -> None:
+    _, _, start = problem
+    taken = []
+
+    def loss(p):
+        taken.append(p)
+        return p["x"].pow(4).sum()
+
+    initial = start.clone().requires_grad_()
+    adapted = after(
+        3, loss, {"x": initial}, GradientDescent(0.01), differentiable=True, recompute=True
+    )
+    assert len(taken) == 3
+    adapted["x"].sum().backward()
+    assert len(taken) == 6
+
+
 @pytest.mark.parametrize("rule", ["sgd", "preconditioned_sgd"])
 def test_meta_gradient_agrees_with_finite_differences(problem, rule) -> None:
     curvature, minimum, start = problem
