@@ -102,6 +102,47 @@ def test_meta_gradient_of_a_quadratic_is_the_analytic_one(
     torch.testing.assert_close(initial.grad, gradient, **EXACT)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_recomputed_steps_have_the_same_meta_gradient(problem, steps: int) -> None:
+    """Also by what the loss and the rule hold beside the parameters."""
+    curvature, minimum, start = problem
+
+    def gradients(recompute: bool) -> list[Tensor]:
+        initial = start.clone().requires_grad_()
+        held, logarithm = minimum.clone().requires_grad_(), torch.zeros_like(start).requires_grad_()
+        loss = quadratic(curvature, held)
+        adapted = after(
+            steps,
+            lambda p: loss(p) + p["x"].pow(4).sum(),
+            {"x": initial},
+            GradientDescent(0.01, {"x": logarithm.exp()}),
+            differentiable=True,
+            recompute=recompute,
+        )
+        adapted["x"].sin().sum().backward()
+        return [value.grad for value in (initial, held, logarithm)]
+
+    for found, expected in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_recomputed_steps_are_taken_again_when_the_gradient_comes_by(problem) -> None:
+    _, _, start = problem
+    taken = []
+
+    def loss(p):
+        taken.append(p)
+        return p["x"].pow(4).sum()
+
+    initial = start.clone().requires_grad_()
+    adapted = after(
+        3, loss, {"x": initial}, GradientDescent(0.01), differentiable=True, recompute=True
+    )
+    assert len(taken) == 3
+    adapted["x"].sum().backward()
+    assert len(taken) == 6
+
+
 @every_length
 @every_scheme
 def test_meta_gradient_agrees_with_finite_differences(problem, name: str, steps: int) -> None:

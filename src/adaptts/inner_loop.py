@@ -4,18 +4,20 @@ Meta-training differentiates through it (Finn et al. 2017, algorithm 1); adaptat
 runs it and looks at the parameters after each step.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from adaptts.params import FixedRule
 
 Parameters = dict[str, Tensor]
 Loss = Callable[[Parameters], Tensor]
+Step = Callable[[Parameters, Parameters], tuple[Parameters, Parameters, Tensor]]
 
 
 class DivergedError(ValueError):
@@ -45,12 +47,13 @@ class GradientDescent:
     def step(
         self, parameters: Parameters, gradients: Parameters, state: Parameters
     ) -> tuple[Parameters, Parameters]:
-        # As one vector: a few large operations are quicker than a few for each parameter.
-        update = _flatten(gradients)
-        if self.preconditioner:
-            update = update * _flatten({n: self.preconditioner[n] for n in parameters})
-        moved = torch.sub(_flatten(parameters), update, alpha=self.step_size)
-        return _unflatten(moved, parameters), state
+        def move(name: str, value: Tensor) -> Tensor:
+            if not self.preconditioner:
+                return value.sub(gradients[name], alpha=self.step_size)
+            scale = self.preconditioner[name]
+            return value.addcmul(gradients[name], scale, value=-self.step_size)
+
+        return {name: move(name, value) for name, value in parameters.items()}, state
 
 
 @dataclass(frozen=True)
@@ -90,49 +93,23 @@ class Adam:
     def step(
         self, parameters: Parameters, gradients: Parameters, state: Parameters
     ) -> tuple[Parameters, Parameters]:
+        # As one vector: a few large operations are quicker than a few for each parameter.
         gradient = _flatten(gradients)
         count = state["count"] + 1
         mean = self.decay * state["mean"] + (1 - self.decay) * gradient
         square = self.square_decay * state["square"] + (1 - self.square_decay) * gradient.square()
         deviation = (square / (1 - self.square_decay**count)).sqrt() + self.floor
         update = self.step_size * mean / (1 - self.decay**count) / deviation
-        moved = _unflatten(_flatten(parameters) - update, parameters)
+        parts = update.split([value.numel() for value in parameters.values()])
+        moved = {
+            name: value - part.view_as(value)
+            for (name, value), part in zip(parameters.items(), parts, strict=True)
+        }
         return moved, {"mean": mean, "square": square, "count": count}
 
 
 def _flatten(parameters: Parameters) -> Tensor:
-    """All values end to end, [number of parameters]."""
-    return _Flatten.apply(*parameters.values())
-
-
-def _unflatten(vector: Tensor, parameters: Parameters) -> Parameters:
-    """The inverse; of `parameters` only names and shapes count."""
-    parts = _Unflatten.apply(vector, [value.shape for value in parameters.values()])
-    return dict(zip(parameters, parts, strict=True))
-
-
-class _Flatten(Function):
-    """One node of the graph in place of two for each parameter."""
-
-    @staticmethod
-    def forward(ctx: Any, *values: Tensor) -> Tensor:
-        ctx.shapes = [value.shape for value in values]
-        return torch.cat([value.reshape(-1) for value in values])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        return _Unflatten.apply(gradient, ctx.shapes)
-
-
-class _Unflatten(Function):
-    @staticmethod
-    def forward(ctx: Any, vector: Tensor, shapes: list[torch.Size]) -> tuple[Tensor, ...]:
-        parts = vector.split([shape.numel() for shape in shapes])
-        return tuple(part.view(shape) for part, shape in zip(parts, shapes, strict=True))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _Flatten.apply(*gradients), None
+    return torch.cat([value.reshape(-1) for value in parameters.values()])
 
 
 def make_rule(rule: FixedRule, step_size: float, preconditioner: Parameters) -> UpdateRule:
@@ -153,20 +130,22 @@ def descend(
     *,
     differentiable: bool = False,
     second_order: bool = True,
+    recompute: bool = False,
 ) -> Iterator[tuple[Parameters, Tensor]]:
     """Yield the parameters after 1, 2, 3, … steps, each with the loss that the step started from.
 
     With `differentiable`, the graph of every step is kept, so that what is computed from the
     yielded parameters has a gradient with respect to `parameters` through all steps, and to what
     the rule is made of. Its `second_order` terms, the derivatives of the steps' own gradients, are
-    on request left out. Without `differentiable`, memory does not grow with the steps.
+    on request left out. With `recompute`, of each step only the parameters are kept, and its graph
+    is made anew when the gradient comes by: a fraction of the memory, for a third more time; the
+    loss must be the same function in every step. Without `differentiable`, memory does not grow
+    with the steps.
 
     Raises DivergedError when the loss is not finite.
     """
-    state = rule.start(parameters)
-    while True:
-        if not differentiable:
-            parameters = {n: p.detach().requires_grad_() for n, p in parameters.items()}
+
+    def step(parameters: Parameters, state: Parameters) -> tuple[Parameters, Parameters, Tensor]:
         value = loss(parameters)
         if not torch.isfinite(value):
             raise DivergedError(
@@ -179,12 +158,81 @@ def descend(
             materialize_grads=True,
         )
         named = dict(zip(parameters, gradients, strict=True))
-        if differentiable:
-            parameters, state = rule.step(parameters, named, state)
-        else:
-            with torch.no_grad():
-                parameters, state = rule.step(parameters, named, state)
-        yield parameters, value.detach()
+        with torch.set_grad_enabled(differentiable):
+            return *rule.step(parameters, named, state), value.detach()
+
+    take = recomputed(step) if differentiable and recompute else step
+    state = rule.start(parameters)
+    while True:
+        if not differentiable:
+            parameters = {n: p.detach().requires_grad_() for n, p in parameters.items()}
+        parameters, state, value = take(parameters, state)
+        yield parameters, value
+
+
+def recomputed(step: Step) -> Step:
+    """The same differentiable step, made anew when a gradient comes by instead of kept.
+
+    The gradient reaches the parameters and whatever else loss and rule hold; the rule's state is
+    taken for constant. torch.utils.checkpoint does not serve here: it makes the loss anew for the
+    step's own gradient too.
+    """
+
+    def take(parameters: Parameters, state: Parameters) -> tuple[Parameters, Parameters, Tensor]:
+        def again(values: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor], Any]:
+            start = [value.detach().requires_grad_() for value in values]
+            moved, *rest = step(dict(zip(parameters, start, strict=True)), state)
+            return start, list(moved.values()), rest
+
+        start, moved, (state_after, value) = again(parameters.values())
+        own = {id(leaf) for leaf in start}
+        held = [leaf for leaf in _leaves(moved) if id(leaf) not in own]
+        results = [value.detach() for value in moved]
+        moved = _Recomputed.apply(again, results, len(start), *parameters.values(), *held)
+        return dict(zip(parameters, moved, strict=True)), state_after, value
+
+    return take
+
+
+class _Recomputed(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, again: Callable, results: list[Tensor], count: int, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.again, ctx.held = again, inputs[count:]
+        ctx.save_for_backward(*inputs[:count])
+        return tuple(results)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            start, moved, _ = ctx.again(ctx.saved_tensors)
+        found = torch.autograd.grad(
+            moved,
+            [*start, *ctx.held],
+            gradients,
+            allow_unused=True,
+            # What is held may have been computed from leaves, once for all steps.
+            retain_graph=bool(ctx.held),
+        )
+        return None, None, None, *found
+
+
+def _leaves(values: Iterable[Tensor]) -> list[Tensor]:
+    """The leaves of the graph that the values were computed by."""
+    leaves, seen = [], set()
+    queue = [value.grad_fn for value in values]
+    while queue:
+        node = queue.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            leaves.append(leaf)
+        queue.extend(following for following, _ in node.next_functions)
+    return leaves
 
 
 def estimate_preconditioner(

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from adaptts.models.convolution import Convolution
-from adaptts.models.derivatives import normalise, silu
+from adaptts.models.derivatives import normalise
 
 
 class SpeakerEncoder(nn.Module):
@@ -23,7 +24,7 @@ class SpeakerEncoder(nn.Module):
         valid = mask.unsqueeze(-1).to(mel.dtype)
         hidden = self.input(mel) * valid
         for convolution in self.convolutions:
-            hidden = hidden + silu(convolution(normalise(hidden))) * valid
+            hidden = hidden + F.silu(convolution(normalise(hidden))) * valid
         frames = valid.sum(1)
         mean = hidden.sum(1) / frames
         variance = ((hidden - mean.unsqueeze(1)).square() * valid).sum(1) / frames

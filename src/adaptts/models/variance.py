@@ -1,9 +1,10 @@
 """Predictors of what the decoder needs beside phones: duration, pitch and voicing."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from adaptts.models.convolution import Convolution
-from adaptts.models.derivatives import normalise, silu
+from adaptts.models.derivatives import normalise
 
 
 class VariancePredictor(nn.Module):
@@ -21,5 +22,5 @@ class VariancePredictor(nn.Module):
     def forward(self, phones: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
         """phones [B, N, C], speaker [B, D], mask [B, N, 1] of 0 and 1 -> [B, N, outputs]."""
         hidden = self.first(phones) + self.condition(speaker).unsqueeze(1)
-        hidden = silu(normalise(hidden)) * mask
-        return self.output(silu(normalise(self.second(hidden))))
+        hidden = F.silu(normalise(hidden)) * mask
+        return self.output(F.silu(normalise(self.second(hidden))))

@@ -1,0 +1,113 @@
+"""The derivatives written by hand, against numeric ones and against PyTorch's of the plain form."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+from adaptts.models.derivatives import convolve, residual_block
+from benchmarks import plain_operations
+
+CHANNELS, WIDTH = 4, 3
+# Double precision: what is left is rounding.
+EXACT = {"rtol": 1e-10, "atol": 1e-12}
+
+
+def draw(*shape: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.double).requires_grad_()
+
+
+@pytest.fixture
+def mask() -> Tensor:
+    return torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=torch.double).unsqueeze(-1)
+
+
+@pytest.fixture
+def arguments() -> list[Tensor]:
+    """All of a block's but its mask, in their order."""
+    shapes = [
+        (2, 5, CHANNELS),
+        (2, 2 * CHANNELS),
+        (CHANNELS, WIDTH * CHANNELS),
+        (CHANNELS,),
+        (CHANNELS, CHANNELS),
+        (CHANNELS,),
+    ]
+    return [draw(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+
+
+def second_order(block, arguments: list[Tensor], mask: Tensor, wanted: list[int]) -> list[Tensor]:
+    """Derivatives of a function of the gradient by the wanted arguments, by all that move."""
+    moving = [arguments[place] for place in wanted]
+    hidden, condition, *rest = arguments
+    gradient = torch.autograd.grad(
+        block(hidden, condition, mask, *rest).sin().sum(), moving, create_graph=True
+    )
+    return list(torch.autograd.grad(sum(g.cos().sum() for g in gradient), moving))
+
+
+def test_a_block_is_its_plain_form(arguments, mask) -> None:
+    hidden, condition, *rest = arguments
+    torch.testing.assert_close(
+        residual_block(hidden, condition, mask, *rest),
+        plain_operations.residual_block(hidden, condition, mask, *rest),
+        **EXACT,
+    )
+
+
+def test_a_convolution_is_its_plain_form() -> None:
+    hidden, weight, bias = draw(2, 7, 3, seed=0), draw(4, 5 * 3, seed=1), draw(4, seed=2)
+    torch.testing.assert_close(
+        convolve(hidden, weight, bias), plain_operations.convolve(hidden, weight, bias), **EXACT
+    )
+
+
+def test_derivatives_of_a_block_agree_with_numeric_ones(arguments, mask) -> None:
+    def block(hidden: Tensor, condition: Tensor, *rest: Tensor) -> Tensor:
+        return residual_block(hidden, condition, mask, *rest)
+
+    assert gradcheck(block, arguments)
+    assert gradgradcheck(block, arguments)
+
+
+@pytest.mark.parametrize(
+    "wanted", [[0, 1, 2, 3, 4, 5], [0], [1], [2], [3], [4], [5], [0, 4], [1, 3]]
+)
+def test_second_derivatives_are_right_whatever_adapts(arguments, mask, wanted) -> None:
+    for place, argument in enumerate(arguments):
+        argument.requires_grad_(place in wanted)
+    if wanted == [5]:  # the result is linear in it, its gradient a function of sin's alone
+        arguments[0].requires_grad_()
+    found = second_order(residual_block, arguments, mask, wanted)
+    expected = second_order(plain_operations.residual_block, arguments, mask, wanted)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_blocks_one_behind_another_have_the_second_derivatives_of_their_plain_form(
+    arguments, mask
+) -> None:
+    """What comes through the convolution's result is passed on once, along both ways together."""
+
+    def twice(block):
+        def chain(hidden: Tensor, condition: Tensor, mask: Tensor, *rest: Tensor) -> Tensor:
+            return block(block(hidden, condition, mask, *rest), condition, mask, *rest)
+
+        return chain
+
+    wanted = list(range(6))
+    found = second_order(twice(residual_block), arguments, mask, wanted)
+    expected = second_order(twice(plain_operations.residual_block), arguments, mask, wanted)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_third_derivatives_are_refused(arguments, mask) -> None:
+    hidden, condition, *rest = arguments
+    (first,) = torch.autograd.grad(
+        residual_block(hidden, condition, mask, *rest).sin().sum(), hidden, create_graph=True
+    )
+    (second,) = torch.autograd.grad(first.sin().sum(), hidden, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        second.sum().backward()
