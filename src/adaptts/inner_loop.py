@@ -119,7 +119,7 @@ def descend(
     With `differentiable`, the graph of every step is kept, so that what is computed from the
     yielded parameters has a gradient with respect to `parameters` through all steps (second
     order). With `recompute` as well, of each step only the parameters are kept, and its graph is
-    made anew when the gradient comes by: a fraction of the memory, for a third more time.
+    made anew when the gradient comes by: half of the memory, for some 40 % more time.
     Without `differentiable`, memory does not grow with the steps.
 
     Raises DivergedError when the loss is not finite.
@@ -154,7 +154,7 @@ def recomputed(step: Step) -> Step:
     """The same differentiable step, made anew when a gradient comes by instead of kept.
 
     The gradient reaches the parameters and whatever else loss and rule hold; the rule's state is
-    taken for constant. torch.utils.checkpoint does not serve here: it makes the loss anew for the
+    taken as constant. torch.utils.checkpoint does not serve here: it makes the loss anew for the
     step's own gradient too.
     """
 
@@ -208,8 +208,9 @@ def _leaves(values: Iterable[Tensor]) -> list[Tensor]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):
-            leaves.append(node.variable)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            leaves.append(leaf)
         queue.extend(following for following, _ in node.next_functions)
     return leaves
 
