@@ -5,8 +5,9 @@
     tar -xzf peers/learn2learn-0.2.0.tar.gz -C peers
     PYTHONPATH=. python benchmarks/meta_step.py --learn2learn peers/learn2learn-0.2.0 [--rounds 9]
 
-learn2learn 0.2.0 does not build on Python 3.11; its MAML module is plain Python, and is imported
-from the unpacked archive without the rest of the package.
+Run these in the environment of this project: without it pip cannot read the archive. learn2learn
+0.2.0 does not build on Python 3.11; its MAML module is plain Python, and is imported from the
+unpacked archive without the rest of the package.
 
 The model is that of params.yaml; the episodes are random, with the lengths of the default corpus:
 4 tasks of 5 + 5 utterances, 5 inner steps, one task after another with its own backward pass.

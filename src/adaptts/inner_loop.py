@@ -138,8 +138,8 @@ def descend(
     yielded parameters has a gradient with respect to `parameters` through all steps, and to what
     the rule is made of. Its `second_order` terms, the derivatives of the steps' own gradients, are
     on request left out. With `recompute`, of each step only the parameters are kept, and its graph
-    is made anew when the gradient comes by: a fraction of the memory, for a third more time; the
-    loss must be the same function in every step. Without `differentiable`, memory does not grow
+    is made anew when the gradient comes by: half of the memory, for some 40 % more time; the loss
+    must be the same function in every step. Without `differentiable`, memory does not grow
     with the steps.
 
     Raises DivergedError when the loss is not finite.
@@ -174,7 +174,7 @@ def recomputed(step: Step) -> Step:
     """The same differentiable step, made anew when a gradient comes by instead of kept.
 
     The gradient reaches the parameters and whatever else loss and rule hold; the rule's state is
-    taken for constant. torch.utils.checkpoint does not serve here: it makes the loss anew for the
+    taken as constant. torch.utils.checkpoint does not serve here: it makes the loss anew for the
     step's own gradient too.
     """
 

@@ -1,11 +1,10 @@
 """The arithmetic of the parts; that of the conditional block with derivatives written by hand.
 
 Meta-learning differentiates the gradient of the inner loop's loss. PyTorch can do that for any
-operation, but keeps what each of its many small steps read; by hand a block keeps five tensors of
-its input's size in place of about ten. The second derivative is Pearlmutter's (1994) exact product
-with the Hessian, turned round: with the inputs moving in a direction v, the rates of change
-(`…_rate`) of what the passes compute are the derivatives of the gradient weighed by v. Derivatives
-of third order are refused.
+operation, but keeps what each of its many small steps read; by hand an inner step keeps half of
+that. The second derivative is Pearlmutter's (1994) exact product with the Hessian, turned round:
+with the inputs moving in a direction v, the rates of change (`…_rate`) of what the passes compute
+are the derivatives of the gradient weighed by v. Derivatives of third order are refused.
 
 Shapes: B utterances, L places, C channels. A convolution's weight is [outputs, width · inputs].
 """
