@@ -128,6 +128,16 @@ def check_unrolled(strategy, learner, sampler, weights: list[float], second_orde
     assert_same_gradients(found, gradients_of(learner))
 
 
+@pytest.mark.parametrize("arm", ["maml", "maml_plus_plus"])
+def test_recomputed_inner_steps_give_the_same_gradient(setting, sampler, arm) -> None:
+    found = []
+    for recompute in (False, True):
+        strategy, learner = learn(setting, arm, inner_steps=3, recompute=recompute)
+        strategy.accumulate_gradients(learner, batches_of(strategy, sampler))
+        found.append(gradients_of(learner))
+    assert_same_gradients(*found)
+
+
 @pytest.mark.parametrize("steps", LENGTHS)
 @pytest.mark.parametrize("subset", SUBSETS_TRIED)
 @pytest.mark.parametrize("scheme", SCHEMES)
