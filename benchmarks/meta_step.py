@@ -65,6 +65,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TASKS, SHOTS, INNER_STEPS, RATE = 4, 5, 5, 0.01
 SPEAKERS, ADAPTATION_STEPS, ADAPTATION_RATE = 6, 20, 0.002
 PHONES, MELS = 50, 80
+MANNER = params.MannerParams(parameters="all", space={"adam": (ADAPTATION_RATE, ADAPTATION_RATE)})
 EXPERIMENT = params.read(ROOT / "params.yaml")
 SETTING = Setting(EXPERIMENT.model, EXPERIMENT.training.loss, PHONES, MELS, 14)
 
@@ -305,8 +306,7 @@ def adapt_ours(speaker: int, steps: int = ADAPTATION_STEPS) -> float:
     """The loss in the end, to be compared."""
     voice, support = Voice(), draw_batch(speaker)
     rule = Adam(ADAPTATION_RATE)
-    snapshots = adapt(voice.acoustic, voice.parts(), support, rule, "all", SETTING.loss, [0, steps])
-    *_, last = snapshots
+    *_, last = adapt(voice.acoustic, voice.parts(), support, rule, MANNER, SETTING.loss, [0, steps])
     return last.support_loss
 
 
