@@ -18,7 +18,17 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_every_output_is_written(written: Path) -> None:
     names = set(files(written))
     assert {"index.html", "metrics.json", "costs.json"} <= names
-    tables = {"headline", "differences", "steps", "shots", "speakers", "cost", "tuning", "sanity"}
+    tables = {
+        "headline",
+        "differences",
+        "differences_by_step",
+        "steps",
+        "shots",
+        "speakers",
+        "cost",
+        "tuning",
+        "sanity",
+    }
     assert {f"tables/{name}.csv" for name in tables} <= names
     assert {f"tables/{name}.md" for name in ("headline", "differences", "cost")} <= names
     assert {f"curves/{arm}.csv" for arm in EFFECTS} <= names

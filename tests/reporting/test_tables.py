@@ -65,6 +65,17 @@ def test_differences_are_signed_and_bold_when_the_interval_excludes_zero(report:
     assert "pretrain_finetune" not in [row.name for row in grid.rows]
 
 
+def test_differences_by_step_end_in_those_of_the_headline(report: Report) -> None:
+    by_step = tables.differences_by_step(report.comparison)
+    assert [column.title for column in by_step.columns] == ["Arm", "0", "2", "10"]
+    at_headline = tables.differences(report.comparison)
+    for name in ("average", "maml"):
+        last, expected = row(by_step, name)[-1], row(at_headline, name)[0]
+        assert (last.text, last.mark) == (expected.text, expected.mark)
+        assert last.lines == expected.lines[:1]
+    assert row(by_step, "maml")[0].text != row(by_step, "maml")[-1].text
+
+
 def test_costs_are_printed_in_readable_units(report: Report) -> None:
     cells = row(tables.cost(costs.summarise(report.results)), "maml")
     texts = [cell.text for cell in cells]

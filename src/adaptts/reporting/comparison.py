@@ -1,5 +1,6 @@
 """The numbers of the report: every arm at every point, with intervals, and against each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from adaptts.evaluation import statistics
 from adaptts.evaluation.statistics import Array
 from adaptts.evaluation.verification import equal_error_rate
 from adaptts.params import PointParams, ReportParams
-from adaptts.reporting.metrics import BY_NAME, METRICS, Metric
+from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY, Metric
 from adaptts.reporting.results import REFERENCES, Results
 
 Axis = Literal["steps", "shots"]
@@ -31,6 +32,7 @@ class Comparison:
     speakers: pd.DataFrame  # at the headline: arm (or reference), speaker, metric, value
     baseline: str | None  # the arm that the others are compared with; None if it is alone
     differences: pd.DataFrame  # columns DIFFERENCES: arm minus baseline, on the same utterances
+    by_step: pd.DataFrame  # the same of the primary metric after every step, in a column steps
     best: dict[str, str]  # metric → the arm with the best value at the headline
     tied: dict[str, set[str]]  # metric → arms whose difference from the best may be nothing
 
@@ -115,7 +117,8 @@ def compare(results: Results) -> Comparison:
         references=references,
         speakers=_speaker_means(pd.concat([results.references, at_headline])),
         baseline=baseline,
-        differences=estimator.differences(at_headline, results.arms, baseline),
+        differences=estimator.differences(at_headline, results.arms, baseline, METRICS),
+        by_step=estimator.by_step(results, headline.shots, baseline),
         best=best,
         tied={name: estimator.tied(at_headline, results.arms, name, best[name]) for name in best},
     )
@@ -169,12 +172,26 @@ class Estimator:
         )  # fmt: skip
         return compared, int(both.any(axis=(1, 2)).sum())
 
+    def by_step(self, results: Results, shots: int, baseline: str | None) -> pd.DataFrame:
+        """The differences of the primary metric after every number of steps."""
+        tables = [
+            self.differences(results.at(shots, steps), results.arms, baseline, [PRIMARY]).assign(
+                steps=steps
+            )
+            for steps in results.experiment.adaptation.steps
+        ]
+        return pd.concat(tables, ignore_index=True)
+
     def differences(
-        self, table: pd.DataFrame, arms: list[str], baseline: str | None
+        self,
+        table: pd.DataFrame,
+        arms: list[str],
+        baseline: str | None,
+        metrics: Sequence[Metric],
     ) -> pd.DataFrame:
         """Each arm against the baseline; Holm's family is the arms, metric by metric."""
         rows = []
-        for metric in METRICS:
+        for metric in metrics:
             found = {
                 arm: self.difference(table, arm, baseline, metric)
                 for arm in arms

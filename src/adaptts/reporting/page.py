@@ -94,6 +94,7 @@ def render(
         metrics=comparison.metrics(),
         headline=tables.headline(results, comparison),
         differences=tables.differences(comparison),
+        differences_by_step=tables.differences_by_step(comparison),
         cost=tables.cost(summarise(results)),
         tuning=tables.tuning(results),
         sanity=tables.sanity(checks),
@@ -210,6 +211,10 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
             f"{counted(speakers, unit)} cannot give less than {least_p_value(speakers):.2g} "
             f"before it."
         ) if len(comparison.differences) else "There is no second arm to compare with.",
+        "differences_by_step_caption": (
+            f"With {counted(point.shots, 'shot')}. Bold: the {report.confidence:.0%} interval "
+            f"excludes 0."
+        ),
         "curves_caption": (
             f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
             f"arms in every chart; point at a symbol to read its values. Metrics that need sound "

@@ -81,6 +81,7 @@ class Report:
         frames = {
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
             "differences": comparison.differences,
+            "differences_by_step": comparison.by_step,
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
@@ -93,6 +94,7 @@ class Report:
         grids = {
             "headline": tables.headline(self.results, comparison),
             "differences": tables.differences(comparison),
+            "differences_by_step": tables.differences_by_step(comparison),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
             "sanity": tables.sanity(self.checks),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from adaptts.reporting.comparison import Comparison
-from adaptts.reporting.metrics import BY_NAME, Metric
+from adaptts.reporting.metrics import BY_NAME, PRIMARY, Metric
 from adaptts.reporting.results import REFERENCES, Results
 from adaptts.reporting.sanity import Check
 
@@ -117,25 +117,61 @@ def headline(results: Results, comparison: Comparison) -> Grid:
 
 def differences(comparison: Comparison) -> Grid:
     """Every arm minus the baseline, with intervals and Holm-adjusted p-values."""
-    table = comparison.differences.set_index(["arm", "metric"])
+    found = {(row["arm"], row["metric"]): row for row in comparison.differences.to_dict("records")}
     metrics = [metric for metric in comparison.metrics()
                if metric.name in set(comparison.differences["metric"])]  # fmt: skip
 
     def cell(arm: str, metric: Metric) -> Cell:
-        if (arm, metric.name) not in table.index:
-            return Cell(DASH)
-        found = table.loc[(arm, metric.name)]
-        apart = found["low"] > 0 or found["high"] < 0
-        lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
-        lines.append(f"p {found['p_holm']:.2g}")
-        return Cell(_signed(metric, found["difference"]), lines, "apart" if apart else "")
+        row = found.get((arm, metric.name))
+        return _difference(metric, row, f"p {row['p_holm']:.2g}") if row else Cell(DASH)
 
-    arms = [arm for arm in comparison.arms if arm != comparison.baseline]
     return Grid(
         f"Paired differences: each arm minus {comparison.baseline}, on the same utterances",
         [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
-        [Group("", [Row(arm, [cell(arm, metric) for metric in metrics]) for arm in arms])],
+        [
+            Group(
+                "",
+                [
+                    Row(arm, [cell(arm, metric) for metric in metrics])
+                    for arm in comparison.arms
+                    if arm != comparison.baseline
+                ],
+            )
+        ],
     )
+
+
+def differences_by_step(comparison: Comparison) -> Grid:
+    """The primary metric of every arm minus the baseline's, after every number of steps."""
+    found = {(row["arm"], row["steps"]): row for row in comparison.by_step.to_dict("records")}
+    steps = sorted(comparison.by_step["steps"].unique())
+
+    def cell(arm: str, count: int) -> Cell:
+        row = found.get((arm, count))
+        return _difference(PRIMARY, row) if row else Cell(DASH)
+
+    return Grid(
+        f"{PRIMARY.title}, paired differences along the steps: each arm minus "
+        f"{comparison.baseline} after as many steps",
+        [Column("Arm"), *[Column(f"{count}", "steps") for count in steps]],
+        [
+            Group(
+                "",
+                [
+                    Row(arm, [cell(arm, count) for count in steps])
+                    for arm in comparison.arms
+                    if arm != comparison.baseline
+                ],
+            )
+        ],
+    )
+
+
+def _difference(metric: Metric, row: Mapping[Hashable, Any], *more: str) -> Cell:
+    """A difference with its interval, marked where that excludes 0."""
+    apart = row["low"] > 0 or row["high"] < 0
+    lines = [] if np.isnan(row["low"]) else [span(metric.text, row["low"], row["high"])]
+    return Cell(_signed(metric, row["difference"]), [*lines, *more], "apart" if apart else "")
 
 
 def cost(costs: pd.DataFrame) -> Grid:
