@@ -61,9 +61,7 @@ def make_plan() -> Plan:
     experiment = params.read(Path("params.yaml"))
     # Now, and not when their stages come.
     for arm in experiment.arms:
-        read_strategy(arm, experiment.strategies[arm])
-        read_manner(experiment, arm)
-        read_start(arm, experiment.strategies[arm])
+        check_arm(experiment, arm)
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:
@@ -78,6 +76,26 @@ def make_plan() -> Plan:
         if stage.addressing in changed
     }
     return Plan(graph, reasons)
+
+
+def check_arm(experiment: params.Experiment, arm: str) -> None:
+    """Raises ParamsError where an arm's entry breaks a rule, or its parts do not fit together."""
+    entry = experiment.strategies[arm]
+    kind, _ = read_strategy(arm, entry)
+    read_start(arm, entry)
+    manner = read_manner(experiment, arm)
+    place, trials = f"strategies.{arm}.adaptation", experiment.adaptation.trials
+    if not kind.takes_steps and "adaptation" in entry:
+        raise params.ParamsError(f"{place}: {entry['strategy']} takes no gradient steps; remove it")
+    if kind.takes_steps and len(manner.space) > trials:
+        raise params.ParamsError(
+            f"{place}.space: {len(manner.space)} update rules for {trials} trials; have as many "
+            "adaptation.trials or fewer rules"
+        )
+    if kind.takes_steps and "learned" in manner.space and not kind.learns_rates:
+        raise params.ParamsError(
+            f"{place}.space: {entry['strategy']} learns no rates; remove the rule learned"
+        )
 
 
 def ask_dvc() -> tuple[networkx.DiGraph, dict[str, Any]]:

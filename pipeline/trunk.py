@@ -1,4 +1,4 @@
-"""Multi-speaker pretraining that every arm of a seed starts from."""
+"""Multi-speaker pretraining, which the arms of a seed start from unless they say otherwise."""
 
 from pathlib import Path
 

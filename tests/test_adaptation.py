@@ -234,6 +234,14 @@ def test_what_is_held_back_picks_the_step_and_is_not_adapted_to(setting, utteran
     assert all(kept <= every + 1e-6 for kept, every in zip(losses, plain, strict=True))
 
 
+def test_what_did_best_on_the_held_back_utterance_outlives_divergence(
+    setting, utterances, arm
+) -> None:
+    names, wild = ("s6_2", "s6_3", "s6_4"), GradientDescent(1e20)
+    taken = snapshots(setting, utterances, arm, names, wild, hold_back=True)
+    assert distance(taken[-1], taken[0]) == 0
+
+
 def test_a_single_utterance_is_not_held_back(setting, utterances, arm) -> None:
     plain = snapshots(setting, utterances, arm, ("s6_2",))
     held = snapshots(setting, utterances, arm, ("s6_2",), hold_back=True)

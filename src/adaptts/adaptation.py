@@ -1,5 +1,6 @@
 """A new voice from its support set: gradient steps, looked at on the way."""
 
+import contextlib
 import copy
 import itertools
 import json
@@ -40,7 +41,8 @@ class Snapshot:
 
     steps: int
     voice: Parameters
-    support_loss: float  # that the last step started from; NaN before the first
+    # What the last step descended from, penalty and augmentation included; NaN before the first.
+    support_loss: float
     seconds: float  # of all steps so far
 
 
@@ -126,12 +128,18 @@ Walk = Iterator[tuple[Parameters, Tensor]]  # what `descend` yields
 
 
 def _best_so_far(walk: Walk, judge: Callable[[Parameters], float], start: Parameters) -> Walk:
-    """The walk, with the parameters that have been judged best in place of the present ones."""
-    best, least = start, judge(start)
-    for moved, loss in walk:
-        judged = judge(moved)
-        if judged < least:
-            best, least = moved, judged
+    """The walk, with the parameters that have been judged best in place of the present ones.
+
+    They stay the best where the walk diverges.
+    """
+    best, least, loss = start, judge(start), torch.tensor(float("nan"))
+    with contextlib.suppress(DivergedError):
+        for moved, loss in walk:
+            judged = judge(moved)
+            if judged < least:
+                best, least = moved, judged
+            yield best, loss
+    while True:
         yield best, loss
 
 

@@ -189,8 +189,9 @@ class TrainingParams:
     loss: LossParams
 
     def from_scratch(self) -> OptimisationParams:
-        """What an arm does that begins without the trunk: it learns as the trunk does, and the
-        trunk's budget is its own to spend.
+        """What an arm does that begins without the trunk, whose budget is its own to spend.
+
+        It learns at the trunk's rate, unless its strategy has a rate of its own.
         """
         both = self.trunk.utterance_gradients + self.arm.utterance_gradients
         return replace(self.trunk, utterance_gradients=both)
@@ -233,7 +234,8 @@ class MannerParams:
     space: Space  # of the search for the update rule and its step size
     rank: Positive | None = None  # of low_rank's updates
     anchor: Bounds | None = None  # searched pull towards the initial weights (L2-SP); None: none
-    hold_back: bool = False  # one support utterance, and keep the step that does best on it
+    # One support utterance, where there are two or more, and keep the step that does best on it.
+    hold_back: bool = False
     tempo: Annotated[float, Field(ge=0, lt=1)] = 0.0  # support heard at 1 ± tempo, at random
 
     @model_validator(mode="after")
@@ -284,7 +286,7 @@ class PointParams:
 class EvaluationParams:
     """The measures that need sound are taken at `points`; the others everywhere."""
 
-    headline: PointParams  # of the table, and where step sizes are chosen
+    headline: PointParams  # of the table; tuning judges at its shots, up to its steps
     points: list[PointParams]
     noise_floor: Weight  # standard deviation; added before recognition, at peak 0.6
     sentences_to_hear: Positive  # per test speaker, in the report

@@ -94,3 +94,19 @@ def test_params_that_break_a_rule_are_told(key: str, value: int, message: str) -
 def test_of_many_items_the_number_is_told() -> None:
     set_param("seeds", [0, 1, 2, 3, 4])
     assert "first@… (5), second: not run yet" in make_plan().summary()
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize(
+    ("arm", "adaptation", "message"),
+    [
+        ("average", {"tempo": 0.1}, "average takes no gradient steps; remove it"),
+        ("maml", {"space": {"learned": [0.5, 1.0]}}, "maml learns no rates; remove the rule"),
+        ("maml", {"space": {rule: [0.1, 0.2] for rule in ("sgd", "adam", "preconditioned_sgd")}},
+         "3 update rules for 2 trials"),
+    ],
+)  # fmt: skip
+def test_a_manner_that_does_not_fit_its_strategy_is_told_at_once(arm, adaptation, message) -> None:
+    set_param(f"strategies.{arm}.adaptation", adaptation)
+    with pytest.raises(ValueError, match=rf"strategies\.{arm}\.adaptation.*{message}"):
+        make_plan()

@@ -165,15 +165,16 @@ def test_the_first_steps_tell_what_later_ones_cost(
     [
         # 2 tasks of 2 inner steps on 2 utterances each, and an outer one on 2: 12.
         ("fomaml", 11.8, 12.2),
-        # The derivatives of the inner gradients come on top, at most twice the inner steps again.
-        ("maml", 12.2, 12 + 2 * 8),
-        ("meta_sgd", 12.2, 12 + 2 * 8),
+        # The derivatives of the inner gradients come on top, twice the inner steps again at most,
+        # and the product of a linear layer in each block, which they compute anew.
+        ("maml", 12.2, 12 + 2 * 8 + 1),
+        ("meta_sgd", 12.2, 12 + 2 * 8 + 1),
         # The inner steps go back to the head alone, their derivatives through everything.
         ("anil", 11, 14),
         # No outer step.
         ("reptile", 7.9, 8.1),
         # While the loss after each step counts, 4 more on the query.
-        ("maml_plus_plus", 12.2, 16 + 2 * 8),
+        ("maml_plus_plus", 12.2, 16 + 2 * 8 + 1),
     ],
 )
 def test_an_episode_counts_what_it_evaluates(
@@ -182,6 +183,20 @@ def test_an_episode_counts_what_it_evaluates(
     strategy, learner = learn(setting, arm)
     planned = plan(2000, strategy, learner, Sampler(utterances, episodes, 0), 4)
     assert least <= planned.utterance_gradients_per_step <= most
+
+
+def test_small_batches_are_charged_the_time_they_take(setting, utterances, episodes, monkeypatch):
+    """With a clock that ticks once for every batch, an episode's 4 cost 4 plain ones of 4."""
+
+    def tick(evaluate) -> float:
+        evaluate()
+        return 4.0 if evaluate.__defaults__ and len(evaluate.__defaults__[0]) == 4 else 1.0
+
+    strategy, learner = learn(setting, "maml")  # support and query of 2 tasks
+    clock = replace(budget.INSTRUMENTS["cpu_seconds"], measure=tick, steps=1, warm_up=0)
+    monkeypatch.setitem(budget.INSTRUMENTS, "cpu_seconds", clock)
+    sampler = Sampler(utterances, episodes, 0)
+    assert plan(2000, strategy, learner, sampler, 8, "cpu_seconds").steps == 2000 // (4 * 8)
 
 
 def test_a_strategy_whose_steps_become_dearer_spends_what_was_planned(
@@ -215,11 +230,12 @@ def test_plain_training_counts_its_utterances(setting, utterances, episodes) -> 
 
 @pytest.mark.parametrize("arm", ["pretrain_finetune", "prototype", "maml"])
 def test_time_is_charged_as_a_clock_says(setting, utterances, episodes, monkeypatch, arm) -> None:
-    """With a clock that ticks once per operation, both instruments say the same."""
+    """With a clock that ticks once per operation, and the same unit, both say the same."""
     strategy, learner = learn(setting, arm)
     sampler = Sampler(utterances, episodes, 0)
     by_work = plan(2000, strategy, learner, sampler, 4)
-    ticking = replace(budget.INSTRUMENTS["cpu_seconds"], measure=count_operations)
+    clock = budget.INSTRUMENTS["cpu_seconds"]
+    ticking = replace(clock, measure=count_operations, same_batches=True)
     monkeypatch.setitem(budget.INSTRUMENTS, "cpu_seconds", ticking)
     by_time = plan(2000, strategy, learner, sampler, 4, "cpu_seconds")
     assert by_time.utterance_gradients_per_step == pytest.approx(

@@ -279,7 +279,12 @@ def _at(points: pd.DataFrame, zero_step_arms: list[str], place: PointParams) -> 
 
 
 def _best(points: pd.DataFrame) -> dict[str, str]:
-    """The arm with the best value of each metric; the first one of equals."""
+    """The arm with the best value of each metric; the first one of equals.
+
+    An arm of which a voice diverged here is never best: what it lacks would flatter it.
+    """
+    diverged = points[(points["metric"] == PRIMARY.name) & (points["missing"] > 0)]
+    points = points[~points["arm"].isin(diverged["arm"])]
     best = {}
     for metric in METRICS:
         found = points[(points["metric"] == metric.name) & points["value"].notna()]

@@ -51,9 +51,9 @@ SECTIONS = {
 BUDGETS: Mapping[BudgetUnit, str] = {
     "utterance_gradients": "second-order arms are charged what they really compute.",
     "cpu_seconds": (
-        "a step is charged the CPU time that it took beside such passes when its training began. "
-        "So the arms' CPU time is what was made equal, and the numbers of steps, and with them all "
-        "results, depend on the machine."
+        "a step is charged the CPU time of its gradients beside such passes when its training "
+        "began. So the arms' CPU time for gradients is what was made equal, and the numbers of "
+        "steps, and with them all results, depend on the machine."
     ),
 }
 

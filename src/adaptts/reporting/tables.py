@@ -16,7 +16,8 @@ from adaptts.reporting.sanity import Check
 # outcome.
 Mark = Literal["", "best", "tie", "apart", "pass", "flag", "skipped"]
 DASH = "–"
-RULES = {"adam": "Adam", "sgd": "SGD", "preconditioned_sgd": "precond. SGD"}
+RULES = {"adam": "Adam", "sgd": "SGD", "preconditioned_sgd": "precond. SGD",
+         "learned": "learned rates ×"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def read_strategy(arm: str, values: Mapping[str, Any]) -> tuple[type[Strategy], 
     name = settings.pop("strategy", None)
     settings.pop("adaptation", None)  # not the strategy's: see adaptts.adaptation.read_manner
     settings.pop("start", None)  # not the strategy's: see read_start
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise ParamsError(
             f"strategies.{arm}.strategy: got {name!r}; choose among {sorted(STRATEGIES)}"
         )

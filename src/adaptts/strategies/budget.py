@@ -2,11 +2,12 @@
 
 The unit is the utterance-gradient: what one forward and backward pass of the acoustic model costs
 for one utterance. What a step of a strategy costs is read from an instrument while the step is
-really evaluated, beside plain passes over the same batches. A second-order episode thus counts its
-inner steps, its outer step and the derivatives of derivatives.
+really evaluated, beside plain passes. A second-order episode thus counts its inner steps, its outer
+step and the derivatives of derivatives.
 
 There are two instruments: PyTorch's counter of floating-point operations, which says the same on
-every machine, and the process' CPU time, which equalises what training takes on this one.
+every machine, and the process' CPU time, which equalises what the gradients take on this one. What
+every step takes beside them (drawing batches, the optimiser) is charged by neither.
 """
 
 import copy
@@ -43,6 +44,7 @@ class Instrument:
     steps: int
     warm_up: int  # steps before those
     average: Callable[[Sequence[float]], float]
+    same_batches: bool  # whether the unit is of the step's own batches, or of a plain one
 
 
 def plan(
@@ -76,10 +78,11 @@ def measure_step(
     costs = []
     for step in range(instrument.warm_up + instrument.steps):
         batches = strategy.draw(sampler, step, batch_utterances)
+        passed = batches if instrument.same_batches else [sampler.batch(step, batch_utterances)]
         pass_cost = sum(
             instrument.measure(lambda b=batch: plain.accumulate_gradients(learner, [b]))
-            for batch in batches
-        ) / sum(map(len, batches))
+            for batch in passed
+        ) / sum(map(len, passed))
         spent = instrument.measure(lambda b=batches: strategy.accumulate_gradients(learner, b))
         costs.append(spent / pass_cost)
     return instrument.average(costs[instrument.warm_up :])
@@ -100,7 +103,9 @@ def time_cpu(evaluate: Callable[[], object]) -> float:
 
 
 INSTRUMENTS: Mapping[BudgetUnit, Instrument] = {
-    "utterance_gradients": Instrument(count_operations, 4, 0, statistics.fmean),
-    # The first passes are slow, and whatever else runs disturbs some of the others.
-    "cpu_seconds": Instrument(time_cpu, 20, 3, statistics.median),
+    # Long utterances take more operations than short ones: only the same ones can be compared.
+    "utterance_gradients": Instrument(count_operations, 4, 0, statistics.fmean, True),
+    # Small batches take more time for an utterance, which is to be charged. The first passes are
+    # slow, and whatever else runs disturbs some of the others.
+    "cpu_seconds": Instrument(time_cpu, 20, 3, statistics.median, False),
 }

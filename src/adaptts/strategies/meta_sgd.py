@@ -27,6 +27,7 @@ class MetaSgd(Maml):
 
     Params = MetaSgdParams
     params: MetaSgdParams
+    learns_rates = True
 
     def extend(self, learner: Learner) -> None:
         super().extend(learner)
