@@ -15,7 +15,7 @@ from adaptts.adaptation import adapt
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import Adam
 from adaptts.objectives import voice_loss
-from adaptts.params import OptimisationParams
+from adaptts.params import MannerParams, OptimisationParams
 from adaptts.strategies import Strategy, make_strategy
 from adaptts.strategies.learner import Learner, seeded
 from adaptts.strategies.training import train
@@ -75,7 +75,8 @@ def test_the_example_strategy_trains_and_adapts(
 
     support = utterances.batch(["s6_0", "s6_1"])
     voice = strategy.voice(learner, support)
-    walk = adapt(learner.acoustic, voice, support, Adam(0.01), "all", setting.loss, steps=[1, 6])
+    manner = MannerParams(parameters="all", space={"adam": (0.01, 0.01)})
+    walk = adapt(learner.acoustic, voice, support, Adam(0.01), manner, setting.loss, steps=[1, 6])
     first, last = (snapshot.support_loss for snapshot in walk)
     assert last < first
 

@@ -83,7 +83,8 @@ class AcousticModel(nn.Module):
         durations = torch.expm1(log_duration.clamp(max=longest)).clamp(min=1.0) * phone_mask
         voiced = (prosody[..., 1] > 0) & phone_mask
         predicted = torch.stack([prosody[..., 0] * voiced, voiced.to(prosody.dtype)], -1)
-        frames = place_frames(durations.round())
+        # What a voice that has diverged says is not finite, but it has frames.
+        frames = place_frames(durations.round().nan_to_num(nan=1.0))
         mel, _ = self._decode(hidden, predicted, frames, speaker)
         return Synthesis(mel, frames, durations, prosody[..., 0], voiced)
 
