@@ -165,8 +165,9 @@ def test_the_first_steps_tell_what_later_ones_cost(
     [
         # 2 tasks of 2 inner steps on 2 utterances each, and an outer one on 2: 12.
         ("fomaml", 11.8, 12.2),
-        # The derivatives of the inner gradients come on top, twice the inner steps again at most,
-        # and the product of a linear layer in each block, which they compute anew.
+        # The derivatives of the inner gradients come on top: twice the inner steps again at most,
+        # and the product of a linear layer in each block, which they compute anew. The unit is a
+        # mean over support and query, while these are of the support, here the longer one.
         ("maml", 12.2, 12 + 2 * 8 + 1),
         ("meta_sgd", 12.2, 12 + 2 * 8 + 1),
         # The inner steps go back to the head alone, their derivatives through everything.

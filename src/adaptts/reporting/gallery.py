@@ -1,7 +1,6 @@
 """All charts of a report: for each place on the page its variants, by metric or by loss."""
 
 import math
-from collections.abc import Callable
 
 import pandas as pd
 
@@ -109,7 +108,9 @@ def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    shorten: Callable[[float], float] = lambda value: float(f"{value:.{DIGITS}g}")  # noqa: E731
+    def shorten(value: float) -> float:
+        return float(f"{value:.{DIGITS}g}")
+
     return table.assign(
         **{name: table[name].map(shorten) for name in table.select_dtypes("float").columns}
     )
