@@ -53,10 +53,16 @@ class CorpusParams:
     utterances_per_speaker: Positive | None = None
     speakers: list[str] | None = None  # None: all there are
     accents: list[str] | None = None  # `synthetic`: each speaker reads in each; None: en_us alone
-    # `folder`: where the recordings and metadata.csv are; `vctk`: a copy or the archive, if not
-    # to be found by the mirror
+    # `libritts`, `libritts_r`: the published parts to take, such as train-clean-100
+    subsets: list[str] | None = None
+    # The folder of the corpus, unpacked (`vctk`: or the archive itself); None: its archives are
+    # taken from the mirror or downloaded
     path: str | None = None
     mirror: str | None = None  # folder or URL to take archives from, by file name
+    # A CSV file with the columns utterance and reason: what to leave out
+    exclude: str | None = None
+    # Leave out, and list in corpus.json, what cannot be used, where it would be an error
+    tolerate: bool = False
     language: str = "en-us"  # espeak-ng's name of the language, for text without phones
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from adaptts.corpora import archives, audio, fsdd, manifest
+from adaptts.corpora import READERS, archives, audio, fsdd, manifest, recorded
 from adaptts.corpora.manifest import ManifestError
 from adaptts.params import CorpusParams
 
@@ -41,11 +41,17 @@ def miniature(tmp_path_factory) -> tuple[archives.Archive, Path]:
     return replace(published, digest=digest), folder
 
 
+def prepare_from(source, params: CorpusParams, folder: Path, downloads: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    reader = recorded.Reader(lambda params, downloads: fsdd.find_in(source, params, downloads))
+    reader.prepare(params, folder, downloads)
+
+
 def prepare(miniature, tmp_path: Path, **changes) -> manifest.Manifest:
     source, mirror = miniature
     (tmp_path / "corpus").mkdir(parents=True)
     params = ask(mirror=str(mirror), **changes)
-    fsdd.prepare_from(source, params, tmp_path / "corpus", tmp_path / "downloads")
+    prepare_from(source, params, tmp_path / "corpus", tmp_path / "downloads")
     return manifest.read(tmp_path / "corpus")
 
 
@@ -103,7 +109,7 @@ def test_unknown_speakers_are_refused(miniature, tmp_path):
 def test_the_mirror_may_be_named_by_the_environment(miniature, tmp_path, monkeypatch):
     source, mirror = miniature
     monkeypatch.setenv("ADAPTTS_MIRROR", str(mirror))
-    fsdd.prepare_from(source, ask(), tmp_path / "corpus", tmp_path / "downloads")
+    prepare_from(source, ask(), tmp_path / "corpus", tmp_path / "downloads")
     assert len(manifest.read(tmp_path / "corpus").table) == 60
 
 
@@ -112,7 +118,7 @@ def test_a_forged_recording_is_named(miniature, tmp_path):
     files = {**source.digest.files, "3_theo_1.wav": "0" * 16}
     forged = replace(source, digest=archives.Digest(source.digest.total, files))
     with pytest.raises(ManifestError, match=r"3_theo_1\.wav is not as published"):
-        fsdd.prepare_from(forged, ask(mirror=str(mirror)), tmp_path / "corpus", tmp_path / "d")
+        prepare_from(forged, ask(mirror=str(mirror)), tmp_path / "corpus", tmp_path / "d")
     assert not (tmp_path / "d" / "free-spoken-digit-dataset-1.0.10").exists()
 
 
@@ -130,7 +136,7 @@ def test_the_listing_names_every_take_of_every_digit_and_speaker():
     not (MIRROR / fsdd.archive().name).is_file(), reason="the published archive is not here"
 )
 def test_the_published_archive_is_accepted(tmp_path):
-    fsdd.prepare(
+    READERS["fsdd"].prepare(
         ask(mirror=str(MIRROR), utterances_per_speaker=20), tmp_path / "corpus", tmp_path / "d"
     )
     table = manifest.read(tmp_path / "corpus").table

@@ -3,12 +3,30 @@
 from pathlib import Path
 from typing import Protocol
 
-from adaptts.corpora import folder, fsdd, synthetic, vctk
+from adaptts.corpora import (
+    aishell3,
+    arctic,
+    audiofolder,
+    audiomnist,
+    esd,
+    folder,
+    fsdd,
+    hifi_tts,
+    kaldi,
+    libritts,
+    ljspeech,
+    recorded,
+    synthetic,
+    vctk,
+)
 from adaptts.params import CorpusParams
 
 
 class Reader(Protocol):
-    """What a corpus' module provides. To add a corpus, write the module and register it below."""
+    """What a corpus' module provides. To add a corpus, write the module and register it below.
+
+    For recordings, a function that finds them is enough: see `recorded`.
+    """
 
     def prepare(self, params: CorpusParams, folder: Path, downloads: Path) -> None:
         """Fill the empty `folder` with the corpus; keep what is downloaded under `downloads`.
@@ -18,9 +36,22 @@ class Reader(Protocol):
         ...
 
 
+RECORDED = {
+    "aishell3": aishell3.find,
+    "arctic": arctic.find,
+    "audiofolder": audiofolder.find,
+    "audiomnist": audiomnist.find,
+    "esd": esd.find,
+    "folder": folder.find,
+    "fsdd": fsdd.find,
+    "hifi_tts": hifi_tts.find,
+    "kaldi": kaldi.find,
+    "libritts": libritts.find,
+    "libritts_r": libritts.find_restored,
+    "ljspeech": ljspeech.find,
+    "vctk": vctk.find,
+}
 READERS: dict[str, Reader] = {
     "synthetic": synthetic,
-    "fsdd": fsdd,
-    "vctk": vctk,
-    "folder": folder,
+    **{name: recorded.Reader(find) for name, find in RECORDED.items()},
 }

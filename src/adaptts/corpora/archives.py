@@ -1,19 +1,26 @@
-"""Archives of corpora: fetched from the network or a mirror, unpacked safely, verified by content.
+"""Archives of corpora: fetched from the network or a mirror, verified, unpacked safely.
 
-An archive's own checksum proves little: hosts pack the same files anew. So what is verified is
-the name and content of every file that the corpus takes from it.
+A file that its publisher gave a checksum is compared with that (`Download.checksum`). Where a host
+packs the same files anew, as GitHub does, an archive's checksum proves little: then the name and
+content of every file that the corpus takes from it are verified (`Digest`).
+
+Why not pooch: it begins a broken download anew, and these archives have up to 46 GB.
 """
 
-import gzip
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tarfile
 import time
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import requests
 from tqdm import tqdm
@@ -26,6 +33,9 @@ MIRROR_VARIABLE = "ADAPTTS_MIRROR"
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 30.0
 _RETRY_DELAYS_SECONDS = (1.0, 2.0, 4.0)
+_PARALLEL = 4  # files at a time: hosts of corpora limit each connection's speed
+# Left free on the disk by a download: other stages need room too.
+_SPARE_BYTES = 1_000_000_000
 # Of a file's SHA-256: enough to name a damaged file; `Digest.total` guards against forged ones.
 _SHORT_HASH = 16
 
@@ -63,11 +73,18 @@ class Download:
     name: str  # in mirrors and under downloads/
     url: str
     most_bytes: int  # it is never longer, nor unpacks to more
+    # "sha256:…" or "md5:…" as published; empty where none is.
+    checksum: str = field(default="", kw_only=True)
+
+    @property
+    def stem(self) -> str:
+        """The name without the ending that tells how it is packed."""
+        return re.sub(r"(\.tar\.(gz|bz2|xz)|\.tgz|\.zip)$", "", self.name)
 
 
 @dataclass(frozen=True)
 class Archive(Download):
-    """A gzipped tar file, named .tar.gz, and what of it is wanted."""
+    """A tar file, and what of it is wanted."""
 
     prefix: str  # the members that are wanted begin with this folder …
     suffix: str  # … and end with this
@@ -91,48 +108,127 @@ def unpack(archive: Archive, downloads: Path, mirror: str | None) -> Path:
     What is unpacked already is used if it is whole. Raises `ArchiveError` where the archive cannot
     be had or is not what it should be; then nothing is left unpacked.
     """
-    folder = downloads / archive.name.removesuffix(".tar.gz")
+    folder = downloads / archive.stem
     if folder.is_dir() and not archive.digest.problems(folder):
         return folder
-    path = locate(archive, downloads, mirror)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        extract(archive, path, partial)
-        problems = archive.digest.problems(partial)
+    (path,) = locate([archive], downloads, mirror)
+    with _appearing(folder) as partial_folder:
+        extract(archive, path, partial_folder, partial(_wanted_name, archive))
+        problems = archive.digest.problems(partial_folder)
         manifest.fail(problems, f"{path} holds other files than published. {_remedy(path)}")
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
     return folder
 
 
-def locate(archive: Download, downloads: Path, mirror: str | None) -> Path:
-    """The archive's file: in `downloads`, in the mirror, or downloaded now."""
-    path = downloads / archive.name
+def unpack_trees(
+    packed: Sequence[Download], suffixes: tuple[str, ...], downloads: Path, mirror: str | None
+) -> list[Path]:
+    """For each archive, the folder under `downloads` with those of its files that end so.
+
+    The archives' own folders are kept. What is unpacked already is used; what is not is downloaded
+    side by side, then unpacked. Raises `ArchiveError` as `unpack` does.
+    """
+
+    def wanted(name: str) -> str | None:
+        return name if name.endswith(suffixes) else None
+
+    folders = [downloads / each.stem for each in packed]
+    missing = [each for each, folder in zip(packed, folders, strict=True) if not folder.is_dir()]
+    for each, path in zip(missing, locate(missing, downloads, mirror), strict=True):
+        # Unpacked, speech needs no less room than packed.
+        _check_room(downloads, path.stat().st_size, f"unpack {path}")
+        with _appearing(downloads / each.stem) as partial_folder:
+            extract(each, path, partial_folder, wanted)
+    return folders
+
+
+def locate(wanted: Sequence[Download], downloads: Path, mirror: str | None) -> list[Path]:
+    """The files: in `downloads`, in the mirror, or downloaded now, side by side; each verified."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    paths = [_find(each, downloads, mirror) for each in wanted]
+    absent = [each for each, path in zip(wanted, paths, strict=True) if path is None]
+    urls = [f"{mirror.rstrip('/')}/{each.name}" if mirror else each.url for each in absent]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        needed = sum(pool.map(_length, urls))
+        _check_room(downloads, needed, f"download {', '.join(each.name for each in absent)}")
+        list(pool.map(partial(_fetch, downloads), absent, urls))
+    found = [path or downloads / each.name for each, path in zip(wanted, paths, strict=True)]
+    for each, path in zip(wanted, found, strict=True):
+        _check_sum(each, path)
+    return found
+
+
+def _find(wanted: Download, downloads: Path, mirror: str | None) -> Path | None:
+    """Where the file is already, or None if it has to be downloaded."""
+    path = downloads / wanted.name
     if path.is_file():
         return path
-    if mirror and not mirror.startswith(("http://", "https://")):
-        mirrored = Path(mirror).expanduser() / archive.name
-        if not mirrored.is_file():
-            raise ArchiveError(
-                f"the mirror {mirror} has no {archive.name}; put it there, or name another folder "
-                f"or URL as corpus.mirror or in {MIRROR_VARIABLE}"
-            )
-        return mirrored
-    url = f"{mirror.rstrip('/')}/{archive.name}" if mirror else archive.url
+    if not mirror or mirror.startswith(("http://", "https://")):
+        return None
+    mirrored = Path(mirror).expanduser() / wanted.name
+    if not mirrored.is_file():
+        raise ArchiveError(
+            f"the mirror {mirror} has no {wanted.name}; put it there, or name another folder "
+            f"or URL as corpus.mirror or in {MIRROR_VARIABLE}"
+        )
+    return mirrored
+
+
+def _fetch(downloads: Path, wanted: Download, url: str) -> None:
     try:
-        download(url, path, archive.most_bytes)
+        download(url, downloads / wanted.name, wanted.most_bytes)
     except requests.RequestException as error:
         raise ArchiveError(
-            f"{url} cannot be downloaded: {error}. Get {archive.name} by another way and put it in "
+            f"{url} cannot be downloaded: {error}. Get {wanted.name} by another way and put it in "
             f"{downloads}/, or name a folder or URL that has it as corpus.mirror or in "
             f"{MIRROR_VARIABLE}"
         ) from None
-    return path
+
+
+def _length(url: str) -> int:
+    """The bytes of a file by its server's word; 0 where it does not say."""
+    try:
+        answer = requests.head(url, timeout=_TIMEOUT_SECONDS, allow_redirects=True)
+        return int(answer.headers.get("Content-Length", 0)) if answer.ok else 0
+    except (requests.RequestException, ValueError):
+        return 0  # The download itself will tell what is wrong.
+
+
+def _check_room(folder: Path, needed_bytes: int, purpose: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed_bytes and free < needed_bytes + _SPARE_BYTES:
+        raise ArchiveError(
+            f"{folder} has {free / 1e9:.1f} GB free; to {purpose} takes {needed_bytes / 1e9:.1f} "
+            f"GB, and {_SPARE_BYTES / 1e9:.0f} GB are to stay free: make room, or unpack it "
+            "elsewhere and name that copy as corpus.path"
+        )
+
+
+def _check_sum(wanted: Download, path: Path) -> None:
+    if not wanted.checksum:
+        return
+    method, _, published = wanted.checksum.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, method).hexdigest()
+    if found != published:
+        raise ArchiveError(
+            f"{path} is not as published: its {method} is {found}, not {published}. "
+            f"{_remedy(path)}; if you trust it, unpack it and name that copy as corpus.path"
+        )
+
+
+@contextlib.contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` if the block succeeds."""
+    partial_folder = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir(parents=True)
+    try:
+        yield partial_folder
+    except BaseException:
+        shutil.rmtree(partial_folder)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    partial_folder.rename(folder)
 
 
 def download(
@@ -140,17 +236,19 @@ def download(
     path: Path,
     most_bytes: int,
     retry_delays_seconds: Sequence[float] = _RETRY_DELAYS_SECONDS,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> None:
     """Download `url` to `path`, which appears only when whole.
 
-    A download that breaks off is retried after each delay, and resumed from where it stands if the
-    server can, also by a later call. Raises `requests.RequestException` where nothing helps.
+    A download that breaks off, or stalls for the timeout, is retried after each delay, and resumed
+    from where it stands if the server can, also by a later call. Raises
+    `requests.RequestException` where nothing helps.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     for delay_seconds in [*retry_delays_seconds, None]:
         try:
-            _receive(url, partial, most_bytes)
+            _receive(url, partial, most_bytes, timeout_seconds)
             break
         except requests.RequestException as error:
             if delay_seconds is None or not _is_passing(error):
@@ -162,52 +260,68 @@ def download(
     partial.rename(path)
 
 
-def extract(archive: Archive, path: Path, folder: Path) -> None:
-    """Unpack the wanted files of the archive at `path` into `folder`.
+def extract(
+    archive: Download, path: Path, folder: Path, wanted: Callable[[str], str | None]
+) -> None:
+    """Unpack those members of the archive at `path` into `folder` that `wanted` gives a name there.
 
-    Raises `ArchiveError` for a file that is damaged or no archive, and for any member, wanted or
-    not, that could write elsewhere or is neither file nor folder.
+    Raises `ArchiveError` for a file that is damaged or no archive, for any member that could write
+    elsewhere, for a device, and for a wanted one that is a link.
     """
-    unpacked_bytes = 0
     try:
-        with tarfile.open(path, "r:gz") as members:
-            for member in members:
-                _check_member(member, path)
-                unpacked_bytes += member.size
-                if unpacked_bytes > archive.most_bytes:
-                    raise ArchiveError(
-                        f"{path} unpacks to more than {archive.most_bytes} bytes at member "
-                        f"{member.name!r}. {_remedy(path)}"
-                    )
-                name = _wanted_name(archive, member)
-                source = members.extractfile(member) if name else None
+        with tarfile.open(path, "r:*") as members:
+            for member in _checked(archive, path, members):
+                name = wanted(member.name.removeprefix("./"))
+                if name and (member.issym() or member.islnk()):
+                    raise _unfit(member, path, "is a link")
+                source = members.extractfile(member) if name and member.isreg() else None
                 if name and source:
-                    with (folder / name).open("xb") as target:
-                        shutil.copyfileobj(source, target)
+                    _write(source, folder / name)
     except FileExistsError as error:
         name = Path(error.filename).name
         raise ArchiveError(f"{path} holds {name!r} twice. {_remedy(path)}") from None
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's, not the archive's
+            raise
+        kind = archive.name.removeprefix(archive.stem)
+        reason = " ".join(str(error).split())
         raise ArchiveError(
-            f"{path} is truncated, damaged or no .tar.gz archive ({error}). {_remedy(path)}"
+            f"{path} is truncated, damaged or no {kind} archive ({reason}). {_remedy(path)}"
         ) from None
 
 
-def _check_member(member: tarfile.TarInfo, path: Path) -> None:
-    if not manifest.is_within(member.name):
-        problem = "lies outside the archive's own folder"
-    elif not (member.isreg() or member.isdir()):
-        problem = "is a link or a device, neither file nor folder"
-    else:
-        return
-    raise ArchiveError(f"{path}: member {member.name!r} {problem}. {_remedy(path)}")
+def _checked(archive: Download, path: Path, members: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members, none of which lies elsewhere or is a device, nor all too large."""
+    unpacked_bytes = 0
+    for member in members:
+        if not manifest.is_within(member.name):
+            raise _unfit(member, path, "lies outside the archive's own folder")
+        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+            raise _unfit(member, path, "is a device, neither file nor folder")
+        unpacked_bytes += member.size
+        if unpacked_bytes > archive.most_bytes:
+            raise ArchiveError(
+                f"{path} unpacks to more than {archive.most_bytes} bytes at member "
+                f"{member.name!r}. {_remedy(path)}"
+            )
+        yield member
 
 
-def _wanted_name(archive: Archive, member: tarfile.TarInfo) -> str | None:
+def _unfit(member: tarfile.TarInfo, path: Path, problem: str) -> ArchiveError:
+    return ArchiveError(f"{path}: member {member.name!r} {problem}. {_remedy(path)}")
+
+
+def _write(source: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as target:
+        shutil.copyfileobj(source, target)
+
+
+def _wanted_name(archive: Archive, name: str) -> str | None:
     """The file name of a member that is wanted, or None."""
-    name = member.name.removeprefix("./").removeprefix(archive.prefix)
-    wanted = member.isreg() and name != member.name.removeprefix("./")
-    return name if wanted and name.endswith(archive.suffix) and "/" not in name else None
+    inner = name.removeprefix(archive.prefix)
+    wanted = inner != name and inner.endswith(archive.suffix) and "/" not in inner
+    return inner if wanted else None
 
 
 def _remedy(path: Path) -> str:
@@ -227,17 +341,17 @@ def _is_passing(error: requests.RequestException) -> bool:
     return isinstance(error, broken)
 
 
-def _receive(url: str, partial: Path, most_bytes: int) -> None:
+def _receive(url: str, partial: Path, most_bytes: int, timeout_seconds: float) -> None:
     """Append the rest of `url` to `partial`, or write all of it where the server cannot resume."""
     have = partial.stat().st_size if partial.exists() else 0
     # Not to be unpacked on the way: bytes received are bytes of the file.
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+    with requests.get(url, headers=headers, stream=True, timeout=timeout_seconds) as response:
         if have and response.status_code == 416:  # what is there is no beginning of the file
             partial.unlink()
-            return _receive(url, partial, most_bytes)
+            return _receive(url, partial, most_bytes, timeout_seconds)
         response.raise_for_status()
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         have = have if resumed and response.status_code == 206 else 0

@@ -36,7 +36,7 @@ def read(path: Path | zipfile.Path) -> Recording:
     try:
         file = io.BytesIO(path.read_bytes())
         samples, sampling_rate = soundfile.read(file, dtype="float64", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+    except (soundfile.SoundFileError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = "no such file" if not path.exists() else str(error)
         raise AudioError(f"{path} cannot be read as audio: {reason}") from None
     return Recording(np.asarray(samples, dtype=np.float64), sampling_rate)

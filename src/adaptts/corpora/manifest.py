@@ -128,16 +128,28 @@ def choose(known: Sequence[str], asked: Sequence[str] | None, key: str) -> list[
     return [name for name in known if name in asked]
 
 
-def draw_utterances(table: pd.DataFrame, params: CorpusParams) -> pd.DataFrame:
-    """Of each chosen speaker, at most the utterances asked for, in the order of the table."""
+def draw_utterances(table: pd.DataFrame, params: CorpusParams) -> list[int]:
+    """The positions in `table`, in its order, of at most as many utterances of each chosen speaker
+    as are asked for. No text is drawn twice of a speaker before all have been drawn.
+
+    `table` has the columns speaker and text.
+    """
     chosen = choose(sorted(set(table["speaker"])), params.speakers, "corpus.speakers")
     kept: list[int] = []
     for speaker in chosen:
         positions = np.flatnonzero(table["speaker"] == speaker)
         # What is drawn of a speaker does not hang on who else is there.
         generator = np.random.default_rng([params.seed, zlib.crc32(speaker.encode())])
-        kept += generator.permutation(positions)[: params.utterances_per_speaker].tolist()
-    return table.iloc[sorted(kept)].reset_index(drop=True)
+        order = generator.permutation(positions)
+        turns = table["text"].iloc[order].groupby(table["text"].iloc[order]).cumcount().to_numpy()
+        order = order[np.argsort(turns, kind="stable")]
+        kept += order[: params.utterances_per_speaker].tolist()
+    return sorted(kept)
+
+
+def is_utterance(name: str) -> bool:
+    """Whether `name` may name an utterance."""
+    return bool(_UTTERANCE.fullmatch(name))
 
 
 def is_group(name: str) -> bool:
