@@ -1,7 +1,8 @@
 """CMU ARCTIC: 18 voices read some 1,132 sentences, or the first 593 of them, in several accents.
 
-15,583 recordings, 16 hours at 16 kHz, 18 archives of 1.9 GB together. J. Kominek and A. W. Black
-(2003), free for any use; from festvox.org. Some sentences of some voices have no recording.
+15,583 recordings, 14 hours at 16 kHz, an archive of 40 to 100 MB for each voice. J. Kominek and
+A. W. Black (2003), free for any use; from festvox.org. Some sentences of some voices have no
+recording.
 
 The SHA-256 are those of torchaudio, which looks them up under another URL than it downloads and so
 never compares them; here they are compared.

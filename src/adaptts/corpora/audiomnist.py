@@ -1,7 +1,7 @@
 """AudioMNIST: 60 people say the English digits, fifty times each.
 
-9.5 hours, 30,000 recordings at 48 kHz, 0.9 GB. S. Becker et al. (2018), MIT licence; the archive of
-one commit of its repository, so that it stays the same. No checksum is published.
+9.5 hours, 30,000 recordings at 48 kHz, about 1 GB. S. Becker et al. (2018), MIT licence; the
+archive of one commit of its repository, so that it stays the same. No checksum is published.
 
 With ten texts in all, set `episodes.text_disjoint: false`. Put speakers in quotes in params.yaml.
 Known faults, by the authors' notes: takes 20 and 29 of the digit 3 by speaker 36 are copies of

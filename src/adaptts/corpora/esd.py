@@ -1,6 +1,6 @@
 """ESD, the Emotional Speech Dataset: 20 people say 350 sentences each in five emotions.
 
-29 hours, 35,000 recordings at 16 kHz, 2.4 GB; speakers 0001 to 0010 Mandarin, 0011 to 0020 English.
+29 hours, 35,000 recordings at 16 kHz; speakers 0001 to 0010 Mandarin, 0011 to 0020 English.
 K. Zhou et al. (2022), for research only: sign the licence at
 https://github.com/HLTSingapore/Emotional-Speech-Data, unpack what you get, and name the folder as
 `corpus.path`. Nothing is downloaded here, and no checksum is published. `corpus.language` chooses
