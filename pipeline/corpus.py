@@ -1,9 +1,17 @@
-"""Bring the corpus into the form that all later stages read: recordings and a manifest."""
+"""Bring the corpus into the form that all later stages read: recordings and a manifest.
 
+`python -m pipeline.corpus --check` looks for faults instead: see docs/corpora.md.
+"""
+
+import sys
 from pathlib import Path
 
-from adaptts.corpora import READERS, manifest
+from adaptts import params
+from adaptts.corpora import READERS, RECORDED, manifest
 from pipeline.stage import Stage, run, whole
+
+DOWNLOADS = Path("downloads")
+CHECKED = Path("corpus-check")
 
 
 def main(stage: Stage) -> None:
@@ -11,9 +19,38 @@ def main(stage: Stage) -> None:
     if corpus.reader not in READERS:
         raise ValueError(f"corpus.reader must be one of {sorted(READERS)}, got {corpus.reader!r}")
     with whole(Path("data/corpus")) as folder:
-        READERS[corpus.reader].prepare(corpus, folder, Path("downloads"))
+        READERS[corpus.reader].prepare(corpus, folder, DOWNLOADS)
         manifest.read(folder)
 
 
+def check() -> None:
+    """Print what is wrong with the corpus of params.yaml, and write it into corpus-check/."""
+    # Drawing takes a second to import, which the stage need not wait for.
+    from adaptts.corpora import doctor
+
+    experiment = params.read(Path("params.yaml"))
+    corpus = experiment.corpus
+    if corpus.reader not in RECORDED:
+        raise ValueError(
+            f"corpus.reader {corpus.reader!r} is none of {sorted(RECORDED)}: there are no "
+            "recordings to check"
+        )
+    needed = max(experiment.episodes.shots) + experiment.episodes.queries
+    found = RECORDED[corpus.reader](corpus, DOWNLOADS)
+    report = doctor.examine(found, corpus, experiment.split.unit, needed)
+    doctor.write(report, CHECKED)
+    print(doctor.summarise(report))
+    print(
+        f"All findings: {CHECKED}/check.csv; a picture: {CHECKED}/check.svg; to leave out what is "
+        f"listed in {CHECKED}/exclude.csv, look through it and name it as corpus.exclude"
+    )
+
+
 if __name__ == "__main__":
-    run(main)
+    if sys.argv[1:] == ["--check"]:
+        try:
+            check()
+        except (ValueError, OSError) as error:
+            sys.exit(f"corpus --check: {error}")
+    else:
+        run(main)

@@ -13,10 +13,10 @@ from adaptts.corpora.manifest import Manifest
 from adaptts.params import CorpusParams
 
 
-def record(path: Path, rate: int, seconds: float = 0.3, seed: int = 0) -> None:
+def record(path: Path, rate: int, seconds: float = 0.3, seed: int = 0, level: float = 0.5) -> None:
     """Write a recording of noise, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * rate))
+    noise = level * np.random.default_rng(seed).uniform(-1, 1, round(seconds * rate))
     soundfile.write(path, noise, rate)
 
 

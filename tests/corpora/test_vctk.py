@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from adaptts.corpora import READERS, archives, manifest, vctk
+from adaptts.corpora import READERS, archives, doctor, manifest, vctk
 from adaptts.corpora.manifest import ManifestError
 from adaptts.params import CorpusParams
 
@@ -146,3 +146,13 @@ def test_a_row_of_speakers_that_cannot_be_read_is_named(copy, tmp_path):
 def test_where_there_is_no_path_nor_archive_the_mirror_is_named(tmp_path):
     with pytest.raises(archives.ArchiveError, match=r"mirror .* has no VCTK-Corpus-0\.92\.zip"):
         prepare(tmp_path / "corpus", mirror=str(tmp_path))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_check_tells_its_gaps_and_takes_no_first_microphone_for_a_find(copy, tmp_path, packed):
+    path = pack(copy, tmp_path) if packed else copy
+    params = CorpusParams(reader="vctk", sampling_rate=16000, seed=1, path=str(path))
+    report = doctor.examine(vctk.find(params, tmp_path), params, "speaker", needed=1)
+    gaps = {finding.utterance for finding in report.findings if finding.kind == "gap"}
+    assert gaps == {"p280_001", "p315", "p362_002"}
+    assert not any(finding.kind == "extra" for finding in report.findings)

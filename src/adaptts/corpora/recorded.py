@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
 
 import pandas as pd
 from tqdm import tqdm
@@ -53,6 +54,7 @@ class Found:
     words: Sequence[str] | None = None  # all that is ever said, if that is little
 
 
+T = TypeVar("T")
 Find = Callable[[CorpusParams, Path], Found]
 
 
@@ -144,7 +146,7 @@ def name_utterance(path: str) -> str:
 def select(found: Found, params: CorpusParams) -> Found:
     """What of the rows is used: those neither broken nor excluded, of those the subset drawn."""
     exclusions = list(found.info.exclusions)
-    rows, listed = _without_listed(found.rows, params.exclude)
+    rows, listed = without_listed(found.rows, params.exclude)
     rows, broken = settle(rows, rule_problems(rows), params, "rows break the rules of a corpus")
     if not rows:
         raise ManifestError(f"{found.root} has no utterance that can be used; mend the copy")
@@ -152,7 +154,7 @@ def select(found: Found, params: CorpusParams) -> Found:
         {"speaker": [row.speaker for row in rows], "text": [row.text for row in rows]}
     )
     drawn = [rows[place] for place in manifest.draw_utterances(table, params)]
-    problems = _side_by_side(lambda row: _complaint(inspection.check_file, row), drawn, "headers")
+    problems = side_by_side(lambda row: _complaint(inspection.check_file, row), drawn, "headers")
     pairs = [(row, problem) for row, problem in zip(drawn, problems, strict=True) if problem]
     drawn, unusable = settle(drawn, pairs, params, "recordings cannot be used")
     exclusions += [*listed, *broken, *unusable]
@@ -215,7 +217,7 @@ def _row_problems(row: Row) -> Iterator[str]:
         yield str(error)
 
 
-def _without_listed(rows: list[Row], path: str | None) -> tuple[list[Row], list[Remark]]:
+def without_listed(rows: list[Row], path: str | None) -> tuple[list[Row], list[Remark]]:
     """The rows that the list at `path` does not name, and a remark on each that it does."""
     if path is None:
         return rows, []
@@ -246,7 +248,7 @@ def _bring(
     def bring(row: Row) -> _Brought:
         return _bring_one(row, folder, params.sampling_rate)
 
-    brought = _side_by_side(bring, found.rows, params.reader)
+    brought = side_by_side(bring, found.rows, params.reader)
     problems = [
         (row, each.problem)
         for row, each in zip(found.rows, brought, strict=True)
@@ -312,6 +314,7 @@ def _complaint(check: Callable[[Source], None], row: Row) -> str | None:
     return None
 
 
-def _side_by_side(work, rows: Sequence[Row], name: str) -> list:
+def side_by_side(work: Callable[[Row], T], rows: Sequence[Row], name: str) -> list[T]:
+    """The results of `work` for all rows, in their order, made by several threads."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         return list(tqdm(pool.map(work, rows), name, len(rows), unit="utterance", disable=None))

@@ -1,0 +1,197 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from adaptts.corpora import READERS, RECORDED, doctor, manifest
+from adaptts.corpora.manifest import ManifestError
+from adaptts.params import CorpusParams
+
+RATE = 16000
+TEXTS = ("Please call Stella.", "Six spoons of fresh snow peas.", "A big toy frog for the kids.")
+
+
+def speak(text: str, seed: int, rate: int = RATE, letters_per_second: float = 12.0) -> np.ndarray:
+    """Noise for as long as the text takes, between two pauses."""
+    letters = len(manifest.normalise_text(text).replace(" ", ""))
+    noise = np.random.default_rng(seed).uniform(
+        -0.5, 0.5, round(letters / letters_per_second * rate)
+    )
+    return np.pad(noise, round(0.1 * rate))
+
+
+class Corpus:
+    """A folder of recordings that a test adds to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[list[str]] = []
+
+    def add(self, name: str, samples: np.ndarray, text: str, speaker="anna", rate=RATE) -> None:
+        soundfile.write(self.folder / f"{name}.wav", samples, rate, subtype="FLOAT")
+        self.rows.append([f"{name}.wav", speaker, text])
+
+    def params(self, **changes) -> CorpusParams:
+        with (self.folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["path", "speaker", "text"], *self.rows])
+        values = {"reader": "folder", "sampling_rate": RATE, "seed": 1, "path": str(self.folder)}
+        return CorpusParams(**{**values, **changes})
+
+    def examine(self, needed: int = 1, **changes) -> doctor.Report:
+        params = self.params(**changes)
+        found = RECORDED["folder"](params, self.folder)
+        return doctor.examine(found, params, "speaker", needed)
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Corpus:
+    """Two speakers without a fault, each 30 utterances."""
+    (tmp_path / "mine").mkdir()
+    corpus = Corpus(tmp_path / "mine")
+    for seed in range(60):
+        rate = 11.0 + seed % 3
+        text = TEXTS[seed % 3]
+        samples = speak(text, seed, letters_per_second=rate)
+        corpus.add(f"good{seed}", samples, text, "anna" if seed < 30 else "bert")
+    return corpus
+
+
+def kinds(report: doctor.Report) -> dict[str, str]:
+    return {finding.utterance: finding.kind for finding in report.findings}
+
+
+def test_a_corpus_without_a_fault_has_no_findings(corpus):
+    report = corpus.examine()
+    assert report.findings == []
+    assert report.excluded() == {}
+    assert len(report.table) == 60
+
+
+def plant(corpus: Corpus) -> dict[str, str]:
+    """Add a recording with each fault; returns the kind by which each must be found."""
+    text = TEXTS[1]
+    clipped = np.clip(speak(text, 100) * 4, -1, 1)
+    narrow = np.repeat(speak(text, 101, rate=RATE // 8), 8)
+    narrow = np.convolve(narrow, np.hanning(33) / 16, mode="same")
+    narrow = np.fft.irfft(np.fft.rfft(narrow) * (np.fft.rfftfreq(len(narrow), 1 / RATE) < 900))
+    corpus.add("clipped", clipped, text)
+    corpus.add("narrow", narrow, text)
+    corpus.add("silent", np.zeros(RATE), text)
+    corpus.add("nan", np.full(RATE, np.nan), text)
+    corpus.add("short", speak(text, 102)[:400], text)
+    corpus.add("copy", speak(TEXTS[0], 0, letters_per_second=11.0), TEXTS[0], "bert")
+    corpus.add("fast", speak(text, 103, letters_per_second=40.0), text)
+    corpus.add("slow", speak(text, 104, letters_per_second=3.0), text)
+    corpus.add("other_rate", speak(text, 105, rate=22050), text, rate=22050)
+    corpus.add("mislabelled", speak(text, 106, rate=RATE), text, rate=48000)
+    corpus.add("digits", speak(text, 107), "In 1834 there were 12 %.")
+    corpus.add("script", speak(text, 108), "Six spoons of снег peas, 新.")
+    corpus.add("long", np.tile(speak(text, 109), 20), " ".join([text] * 20))
+    corpus.add("wordless", speak(text, 110), "?!")
+    (corpus.folder / "empty.wav").write_bytes(b"")
+    corpus.rows.append(["empty.wav", "anna", text])
+    corpus.rows.append(["none.wav", "anna", text])
+    corpus.add("spare", speak(text, 111), text)
+    corpus.rows.pop()
+    return {
+        "clipped": "clipped",
+        "narrow": "bandwidth",
+        "silent": "unusable",
+        "nan": "unusable",
+        "short": "unusable",
+        "copy": "duplicate",
+        "fast": "speaking_rate",
+        "slow": "speaking_rate",
+        "other_rate": "sampling_rate",
+        "mislabelled": "speaking_rate",
+        "digits": "characters",
+        "script": "characters",
+        "long": "duration",
+        "wordless": "broken_row",
+        "empty": "unusable",
+        "none": "unusable",
+        str(corpus.folder / "spare.wav"): "extra",
+    }
+
+
+def test_every_planted_fault_is_found_and_nothing_else(corpus):
+    planted = plant(corpus)
+    report = corpus.examine()
+    found = {(finding.utterance, finding.kind) for finding in report.findings}
+    # A wrong header shows in the rate of the file as well.
+    assert found - {("mislabelled", "sampling_rate")} == set(planted.items())
+
+
+def test_what_is_listed_is_left_out_and_recorded_and_the_rest_is_usable(corpus, tmp_path):
+    planted = plant(corpus)
+    report = corpus.examine()
+    doctor.write(report, tmp_path / "check")
+    listed = pd.read_csv(tmp_path / "check" / "exclude.csv", na_filter=False)["utterance"].tolist()
+    assert set(listed) == {name for name, kind in planted.items() if doctor.KINDS[kind].excludes}
+    params = corpus.params(exclude=str(tmp_path / "check" / "exclude.csv"))
+    (tmp_path / "corpus").mkdir()
+    READERS["folder"].prepare(params, tmp_path / "corpus", tmp_path)
+    made = manifest.read(tmp_path / "corpus")
+    assert set(listed).isdisjoint(made.table["utterance"])
+    assert len(made.table) == len(corpus.rows) - len(listed)
+    reasons = {remark.utterance: remark.reason for remark in made.info.exclusions}
+    assert set(reasons) == set(listed)
+    assert "exclude.csv: duplicate: has the samples of good0" in reasons["copy"]
+    # A second look finds nothing more to exclude.
+    again = corpus.examine(exclude=str(tmp_path / "check" / "exclude.csv"))
+    assert again.excluded() == {}
+    assert sum(finding.kind == "gap" for finding in again.findings) == len(listed)
+
+
+def test_without_the_list_the_same_corpus_is_refused(corpus, tmp_path):
+    plant(corpus)
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(ManifestError, match="list them in corpus.exclude"):
+        READERS["folder"].prepare(corpus.params(), tmp_path / "corpus", tmp_path)
+
+
+def test_speakers_too_small_for_the_episodes_are_told(corpus):
+    corpus.add("only", speak(TEXTS[0], 200), TEXTS[0], "carl")
+    report = corpus.examine(needed=31)
+    small = {f.speaker: f.detail for f in report.findings if f.kind == "small_speaker"}
+    assert small == {
+        "anna": "30 utterances; to be held out takes 31",
+        "bert": "30 utterances; to be held out takes 31",
+        "carl": "1 utterances; to be held out takes 31",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("utterance,reason\nnobody,I say so\n", "names utterances that the corpus does not have"),
+        ("name,reason\ngood1,x\n", "must have the columns utterance and reason"),
+    ],
+)
+def test_a_list_of_another_form_is_refused(corpus, tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ManifestError, match=message):
+        corpus.examine(exclude=str(tmp_path / "list.csv"))
+
+
+def test_links_that_lead_in_a_circle_are_not_followed(corpus):
+    (corpus.folder / "again").symlink_to(corpus.folder)
+    (corpus.folder / "loop.wav").symlink_to(corpus.folder / "loop.wav")
+    assert corpus.examine().findings == []
+
+
+def test_the_summary_counts_and_the_picture_draws_every_kind(corpus, tmp_path):
+    plant(corpus)
+    report = corpus.examine()
+    text = doctor.summarise(report)
+    assert f"{len(report.table)} utterances of 2 speakers" in text
+    picture = doctor.draw(report)
+    for kind in doctor.KINDS:
+        assert kind in text
+        assert kind in picture
+    doctor.write(report, tmp_path / "check")
+    written = pd.read_csv(tmp_path / "check" / "check.csv")
+    assert len(written) == len(report.findings)
