@@ -4,7 +4,7 @@ import io
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -180,11 +180,39 @@ class Site:
     statuses: list[int] = field(default_factory=list)  # answered instead of the file
     resumes: bool = True
     states_length: bool = True
+    extra_length: int = 0  # that the server states and never sends
+    stalls: int = 0  # how many requests hang after a part
+    redirects: int = 0  # how many times the file has moved
+    head_length: int | None = None  # told when asked for no more than that
     ranges: list[str | None] = field(default_factory=list)  # what was asked for
+    paths: set[str] = field(default_factory=set)
+    together: int = 0  # requests under way, …
+    most_together: int = 0  # … and the most there were
+    wait_for: int = 0  # requests that must be under way together before any is answered
+    meeting: threading.Condition = field(default_factory=threading.Condition)
+    over: threading.Event = field(default_factory=threading.Event)  # the test is
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         asked = handler.headers.get("Range")
+        if self.redirects and not handler.path.endswith("moved"):
+            handler.send_response(302)
+            handler.send_header("Location", f"{handler.path}-moved")
+            handler.end_headers()
+            return
         self.ranges.append(asked)
+        self.paths.add(handler.path)
+        with self.meeting:
+            self.together += 1
+            self.most_together = max(self.most_together, self.together)
+            self.meeting.notify_all()
+            self.meeting.wait_for(lambda: self.most_together >= self.wait_for, timeout=20)
+        try:
+            self.send(handler, asked)
+        finally:
+            with self.meeting:
+                self.together -= 1
+
+    def send(self, handler: BaseHTTPRequestHandler, asked: str | None) -> None:
         if self.statuses:
             handler.send_error(self.statuses.pop(0))
             return
@@ -198,9 +226,13 @@ class Site:
             last = len(self.data) - 1
             handler.send_header("Content-Range", f"bytes {start}-{last}/{len(self.data)}")
         if self.states_length:
-            handler.send_header("Content-Length", str(len(body)))
+            handler.send_header("Content-Length", str(len(body) + self.extra_length))
         handler.end_headers()
         handler.wfile.write(body[: self.cuts.pop(0)] if self.cuts else body)
+        if self.stalls:
+            self.stalls -= 1
+            handler.wfile.flush()
+            self.over.wait(20)
 
 
 @pytest.fixture
@@ -211,6 +243,11 @@ def site(tmp_path) -> Iterator[Site]:
         def do_GET(self) -> None:
             site.answer(self)
 
+        def do_HEAD(self) -> None:
+            self.send_response(200 if site.head_length is not None else 405)
+            self.send_header("Content-Length", str(site.head_length or 0))
+            self.end_headers()
+
         def log_message(self, format: str, *args) -> None:
             pass
 
@@ -219,6 +256,7 @@ def site(tmp_path) -> Iterator[Site]:
     thread.start()
     site.url = f"http://127.0.0.1:{server.server_port}/mirror"
     yield site
+    site.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -312,3 +350,110 @@ def test_without_network_or_mirror_the_error_says_what_to_put_where(site, tmp_pa
         archives.unpack(describe(f"{site.url}/tiny.tar.gz"), tmp_path / "downloads", None)
     for part in ("tiny.tar.gz", f"put it in {tmp_path}/downloads/", "corpus.mirror", "ADAPTTS"):
         assert part in str(error.value)
+
+
+def test_a_download_that_stalls_is_resumed(long, tmp_path):
+    long.cuts, long.stalls = [200_000], 1
+    archives.download(
+        f"{long.url}/tiny.tar.gz", tmp_path / "file", 10_000_000, [0.0], timeout_seconds=0.2
+    )
+    assert (tmp_path / "file").read_bytes() == long.data
+    assert long.ranges[1]
+
+
+def test_a_server_that_always_stalls_is_given_up(long, tmp_path):
+    long.cuts, long.stalls = [0, 0], 2
+    with pytest.raises(requests.RequestException):
+        archives.download(
+            f"{long.url}/tiny.tar.gz", tmp_path / "file", 10_000_000, [0.0], timeout_seconds=0.2
+        )
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_server_that_promises_more_than_it_sends_is_given_up(long, tmp_path):
+    long.extra_length = 1000
+    with pytest.raises(requests.RequestException):
+        download(long, tmp_path / "file", retries=2)
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_server_that_promises_less_than_there_is_is_found_by_the_checksum(long, tmp_path):
+    digest = hashlib.sha256(long.data).hexdigest()
+    wanted = replace(describe(f"{long.url}/tiny.tar.gz"), checksum=f"sha256:{digest}")
+    long.extra_length = -1000
+    with pytest.raises(ArchiveError, match=r"tiny\.tar\.gz is not as published: its sha256 is"):
+        archives.locate([wanted], tmp_path / "downloads", None)
+
+
+def test_a_download_follows_redirects_and_resumes_behind_them(long, tmp_path):
+    long.redirects, long.cuts = 1, [150_000]
+    download(long, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == long.data
+    assert long.paths == {"/mirror/tiny.tar.gz-moved"}
+    assert long.ranges[1]
+
+
+def test_several_files_are_downloaded_at_a_time(site, tmp_path):
+    site.wait_for = 3
+    wanted = [
+        archives.Download(f"part{number}.tar.gz", f"{site.url}/part{number}.tar.gz", 1_000_000)
+        for number in range(3)
+    ]
+    paths = archives.locate(wanted, tmp_path / "downloads", None)
+    assert [path.name for path in paths] == [each.name for each in wanted]
+    assert site.most_together == 3
+    assert all(path.read_bytes() == site.data for path in paths)
+
+
+def test_where_the_disk_has_no_room_nothing_is_asked_for(site, tmp_path):
+    site.head_length = 10**18
+    wanted = archives.Download("part.tar.gz", f"{site.url}/part.tar.gz", 10**19)
+    with pytest.raises(ArchiveError, match=r"GB free; to download part\.tar\.gz takes 1000000000"):
+        archives.locate([wanted], tmp_path / "downloads", None)
+    assert site.ranges == []
+
+
+@pytest.mark.parametrize("method", ["sha256", "md5"])
+def test_a_checksum_is_compared_in_the_mirror_too(tmp_path, method):
+    path = pack(tmp_path / "mirror" / "tiny.tar.gz")
+    digest = hashlib.new(method, path.read_bytes()).hexdigest()
+    good = replace(describe(), checksum=f"{method}:{digest}")
+    assert archives.locate([good], tmp_path / "d", str(tmp_path / "mirror")) == [path]
+    bad = replace(describe(), checksum=f"{method}:{digest[::-1]}")
+    with pytest.raises(ArchiveError, match=f"is not as published: its {method} is {digest}, not"):
+        archives.locate([bad], tmp_path / "d", str(tmp_path / "mirror"))
+
+
+TREES = [archives.Download(f"{name}.tar.gz", "http://127.0.0.1:9/", 900_000) for name in "ab"]
+
+
+def test_trees_are_unpacked_with_what_is_wanted_of_them(tmp_path):
+    for each in TREES:
+        pack(tmp_path / "mirror" / each.name)
+    folders = archives.unpack_trees(TREES, (".wav",), tmp_path / "d", str(tmp_path / "mirror"))
+    assert folders == [tmp_path / "d" / "a", tmp_path / "d" / "b"]
+    for folder in folders:
+        assert names(folder / "tiny") == ["recordings"]
+        assert {path.name: path.read_bytes() for path in folder.rglob("*.wav")} == FILES
+    (tmp_path / "mirror" / "a.tar.gz").unlink()
+    again = archives.unpack_trees(TREES, (".wav",), tmp_path / "d", str(tmp_path / "mirror"))
+    assert again == folders
+
+
+@pytest.mark.parametrize("member", [name for name in HOSTILE if name != "a.wav"])
+def test_a_hostile_member_of_a_tree_is_named_and_nothing_of_it_is_left(tmp_path, member):
+    pack(tmp_path / "d" / "a.tar.gz", HOSTILE[member])
+    with pytest.raises(ArchiveError) as error:
+        archives.unpack_trees(TREES[:1], (".wav",), tmp_path / "d", None)
+    assert repr(member) in str(error.value)
+    assert names(tmp_path / "d") == ["a.tar.gz"]
+    assert names(tmp_path) == ["d"]
+
+
+def test_links_among_what_is_not_wanted_are_overlooked(tmp_path):
+    def link(tar: tarfile.TarFile) -> None:
+        add(tar, "tiny/latest", type=tarfile.SYMTYPE, linkname="/etc")
+
+    pack(tmp_path / "d" / "a.tar.gz", link)
+    (folder,) = archives.unpack_trees(TREES[:1], (".wav",), tmp_path / "d", None)
+    assert names(folder / "tiny") == ["recordings"]

@@ -18,7 +18,7 @@ from adaptts.corpora import manifest
 from adaptts.corpora.archives import Download
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.recorded import Found, Row, obtain
-from adaptts.corpora.transcripts import read_lines, read_text
+from adaptts.corpora.transcripts import read_lines, try_text
 from adaptts.params import CorpusParams
 
 # Part → the most bytes that its archive unpacks to.
@@ -150,9 +150,10 @@ def _find_part(folder: Path, part: str, sexes: dict[str, str]) -> Iterator[Row]:
     """Rows for <part>/<speaker>/<chapter>/<speaker>_<chapter>_<segment>_<utterance>.wav."""
     for recording in sorted(folder.glob("*/*/*.wav")):
         speaker = recording.parts[-3]
-        text = recording.with_suffix(".normalized.txt")
+        path = recording.with_suffix(".normalized.txt")
+        text, problem = try_text(path)
         groups = {"sex": sexes.get(speaker, "unknown"), "subset": part}
-        yield Row(recording.stem, speaker, read_text(text), recording, str(text), groups)
+        yield Row(recording.stem, speaker, text, recording, str(path), groups, problem)
 
 
 def _read_sexes(roots: Sequence[Path]) -> dict[str, str]:

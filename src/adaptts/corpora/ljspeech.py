@@ -44,8 +44,17 @@ def _find_speaker(folder: Path) -> Iterator[Row]:
     for number, line in read_lines(folder / METADATA):
         where = f"{folder / METADATA}, line {number}"
         name, *texts = line.split("|")
-        if len(texts) not in (1, 2) or "/" in name or "\\" in name:
-            raise ManifestError(f"{where}: {line!r} must be id|text or id|text|normalised text")
-        utterance = f"{speaker}-{name_utterance(f'{name}.wav')}"
-        text = texts[-1].strip() or texts[0]
-        yield Row(utterance, speaker, text, folder / RECORDINGS / f"{name}.wav", where)
+        yield Row(
+            utterance=f"{speaker}-{name_utterance(f'{name}.wav')}",
+            speaker=speaker,
+            text=texts[-1].strip() or texts[0] if texts else "",
+            source=folder / RECORDINGS / f"{name}.wav",
+            where=where,
+            problem=_problem(name, texts, line),
+        )
+
+
+def _problem(name: str, texts: list[str], line: str) -> str | None:
+    if len(texts) not in (1, 2) or "/" in name or "\\" in name:
+        return f"{line!r} must be id|text or id|text|normalised text"
+    return None

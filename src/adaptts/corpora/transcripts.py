@@ -34,6 +34,14 @@ def read_text(path: Source, encodings: Sequence[str] = UTF_8) -> str:
     raise ManifestError(f"{path}, line {line}: is not text in {names}; save it as UTF-8")
 
 
+def try_text(path: Source) -> tuple[str, str | None]:
+    """The text of an utterance's own file, or nothing and why."""
+    try:
+        return read_text(path), None
+    except ManifestError as error:
+        return "", str(error)
+
+
 def read_lines(path: Source, encodings: Sequence[str] = UTF_8) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, stripped, with their numbers from 1."""
     for number, line in enumerate(read_text(path, encodings).split("\n"), start=1):

@@ -14,7 +14,7 @@ from pathlib import Path
 from adaptts.corpora import archives
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.recorded import Found, Row, top_of, without_missing
-from adaptts.corpora.transcripts import Source, read_lines, read_text
+from adaptts.corpora.transcripts import Source, read_lines, try_text
 from adaptts.params import CorpusParams
 
 VERSION = "0.92"
@@ -68,7 +68,8 @@ def _find_in(source: Source, params: CorpusParams) -> Found:
             if text.name.endswith(".txt"):
                 name = text.name.removesuffix(".txt")
                 recording = source / RECORDINGS / speaker / f"{name}_{MICROPHONE}.flac"
-                rows.append(Row(name, speaker, read_text(text), recording, str(text), groups))
+                words, problem = try_text(text)
+                rows.append(Row(name, speaker, words, recording, str(text), groups, problem))
     rows, gaps = without_missing(rows)
     info = CorpusInfo(
         name="vctk",
