@@ -6,6 +6,8 @@ from miniatures import left_out, prepare, record
 
 from adaptts.corpora import esd
 from adaptts.corpora.manifest import ManifestError
+from adaptts.episodes.split import draw_episodes
+from adaptts.params import EpisodeParams, SplitParams
 
 # Where each emotion's sentences begin.
 FIRST = {"Neutral": 1, "Angry": 351, "Happy": 701, "Sad": 1051, "Surprise": 1401}
@@ -98,3 +100,21 @@ def test_all_twenty_speakers_are_known():
     known = [f"{number:04d}" for number in range(25) if esd._SPEAKER.fullmatch(f"{number:04d}")]
     assert known == [f"{number:04d}" for number in range(1, 21)]
     assert set(known) >= esd.MEN
+
+
+def test_no_sentence_of_a_query_is_trained_on_in_another_emotion(tmp_path):
+    texts = tuple(f"Sentence number {word}." for word in ("one", "two", "three", "four", "five"))
+    for speaker in ("0011", "0012", "0013"):
+        make(tmp_path / "esd", speaker, "utf-8", texts)
+    path = tmp_path / "esd" / "0013" / "0013.txt"
+    path.write_text(
+        path.read_text("utf-8").replace("_000351\tSentence", "_000351\tSentance"), "utf-8"
+    )
+    corpus = prepare("esd", tmp_path / "corpus", path=str(tmp_path / "esd"))
+    split = SplitParams(test=["0011"], validation=["0012"])
+    episodes = EpisodeParams(shots=[1, 2], queries=2, draws=1, text_disjoint=True, seed=1)
+    drawn = draw_episodes(corpus.table, split, episodes).merge(corpus.table, on="utterance")
+    sentence = drawn["utterance"].str[-6:].astype(int).sub(1) % esd.SENTENCES
+    queries = set(sentence[drawn["role"] == "query"])
+    assert queries
+    assert queries.isdisjoint(sentence[drawn["role"] == "train"])

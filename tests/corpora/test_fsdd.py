@@ -113,6 +113,18 @@ def test_the_mirror_may_be_named_by_the_environment(miniature, tmp_path, monkeyp
     assert len(manifest.read(tmp_path / "corpus").table) == 60
 
 
+def test_a_copy_gives_the_same_and_is_verified(miniature, tmp_path):
+    source, mirror = miniature
+    expected = prepare(miniature, tmp_path / "expected")
+    with tarfile.open(mirror / source.name) as tar:
+        tar.extractall(tmp_path / "copy", filter="data")
+    prepare_from(source, ask(path=str(tmp_path / "copy")), tmp_path / "corpus", tmp_path / "d")
+    assert manifest.read(tmp_path / "corpus").table.equals(expected.table)
+    next((tmp_path / "copy").rglob("*.wav")).write_bytes(b"")
+    with pytest.raises(ManifestError, match=r"is not FSDD 1\.0\.10; name a copy of that"):
+        prepare_from(source, ask(path=str(tmp_path / "copy")), tmp_path / "again", tmp_path / "d")
+
+
 def test_a_forged_recording_is_named(miniature, tmp_path):
     source, mirror = miniature
     files = {**source.digest.files, "3_theo_1.wav": "0" * 16}

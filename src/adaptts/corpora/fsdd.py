@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from adaptts.corpora import archives
+from adaptts.corpora import archives, manifest
 from adaptts.corpora.manifest import CorpusInfo
-from adaptts.corpora.recorded import Found, Row
+from adaptts.corpora.recorded import Found, Row, folder_of, top_of
 from adaptts.params import CorpusParams
 
 VERSION = "1.0.10"
@@ -55,7 +55,13 @@ def archive() -> archives.Archive:
 
 def find_in(source: archives.Archive, params: CorpusParams, downloads: Path) -> Found:
     """The utterances of any archive that is laid out and named like the dataset's."""
-    recordings = archives.unpack(source, downloads, archives.find_mirror(params))
+    if params.path is None:
+        recordings = archives.unpack(source, downloads, archives.find_mirror(params))
+    else:
+        top = top_of(folder_of(params), "recordings", f"FSDD {VERSION}")
+        recordings = Path(str(top), "recordings")
+        problems = source.digest.problems(recordings)
+        manifest.fail(problems, f"{recordings} is not FSDD {VERSION}; name a copy of that")
     info = CorpusInfo(
         name="fsdd",
         version=VERSION,
