@@ -9,6 +9,7 @@ import small_corpus
 from spoken_corpus import FEATURES, make_corpus
 
 from adaptts.episodes.split import draw_episodes
+from adaptts.episodes.trials import draw_enrolment, draw_trials
 from adaptts.evaluation.instruments import Instruments
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
@@ -40,8 +41,18 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def instruments(corpus: Path, store: FeatureStore, episodes: pd.DataFrame) -> Instruments:
-    return Instruments.open(corpus, store, episodes, noise_floor=2e-3)
+def instruments(
+    corpus: Path,
+    store: FeatureStore,
+    episodes: pd.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Instruments:
+    folder = tmp_path_factory.mktemp("episodes")
+    enrolment = draw_enrolment(episodes)
+    enrolment.to_parquet(folder / "enrolment.parquet", index=False)
+    trials = draw_trials(episodes, enrolment, store.index.reset_index())
+    trials.to_parquet(folder / "trials.parquet", index=False)
+    return Instruments.open(corpus, store, folder, noise_floor=2e-3)
 
 
 @pytest.fixture(scope="session")
