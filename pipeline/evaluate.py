@@ -12,6 +12,7 @@ from adaptts.adaptation import Voices
 from adaptts.episodes import table
 from adaptts.evaluation import results
 from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.quality import find_weights
 from adaptts.evaluation.voice import Evaluator, Task
 from adaptts.features.processes import Workers, available
 from adaptts.features.store import FeatureStore
@@ -34,6 +35,7 @@ class Part:
 
 def main(stage: Stage) -> None:
     arm, params = stage.item["arm"], stage.params
+    find_weights(params.evaluation)
     folders = {speaker: Path("voices") / arm / speaker for speaker in params.split.test}
     parts = list_parts(arm, params, folders, stage.scratch())
     # Parts that an interrupted run has finished are kept.
@@ -66,9 +68,7 @@ def open_evaluator(params: Experiment) -> Evaluator:
     """What a process measures with."""
     torch.set_num_threads(1)  # sums of more threads have other last bits
     store = FeatureStore.open(Path("data/features"))
-    instruments = Instruments.open(
-        Path("data/corpus"), store, EPISODES, params.evaluation.noise_floor
-    )
+    instruments = Instruments.open(Path("data/corpus"), store, EPISODES, params.evaluation)
     return Evaluator(instruments, Vocoder(store.params, store.sampling_rate, params.model))
 
 

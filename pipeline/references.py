@@ -25,7 +25,7 @@ def main(stage: Stage) -> None:
     params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
     episodes = table.read(EPISODES / "episodes.parquet")
-    instruments = Instruments.open(CORPUS, store, EPISODES, params.noise_floor)
+    instruments = Instruments.open(CORPUS, store, EPISODES, params)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
     for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):

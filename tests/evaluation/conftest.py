@@ -14,10 +14,14 @@ from adaptts.evaluation.instruments import Instruments
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import EpisodeParams, SplitParams
+from adaptts.params import EpisodeParams, EvaluationParams, PointParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
+POINTS = [PointParams(1, 0), PointParams(4, 2)]
+EVALUATION = EvaluationParams(
+    headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
+)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +56,7 @@ def instruments(
     enrolment.to_parquet(folder / "enrolment.parquet", index=False)
     trials = draw_trials(episodes, enrolment, store.index.reset_index())
     trials.to_parquet(folder / "trials.parquet", index=False)
-    return Instruments.open(corpus, store, folder, noise_floor=2e-3)
+    return Instruments.open(corpus, store, folder, EVALUATION)
 
 
 @pytest.fixture(scope="session")

@@ -9,20 +9,15 @@ from adaptts.evaluation.measure import COLUMNS, tabulate
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
 from adaptts.evaluation.voice import Evaluator, Task
-from adaptts.params import EvaluationParams, PointParams
-from evaluation.conftest import TEST
+from evaluation.conftest import EVALUATION, POINTS, TEST
 
 SEEDS = [0, 1]
 SPEAKER = "f3"
-POINTS = [PointParams(1, 0), PointParams(4, 2)]
 
 
 @pytest.fixture
 def task(episodes) -> Task:
-    evaluation = EvaluationParams(
-        headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
-    )
-    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, evaluation)
+    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, EVALUATION)
 
 
 def say(store, utterance: str, noise: float, seed: int) -> Spoken:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
 from adaptts.corpora.manifest import SILENCE, normalise_text
-from adaptts.evaluation import recognition
+from adaptts.episodes.trials import read_enrolment
+from adaptts.evaluation import quality, recognition
 from adaptts.evaluation.contours import (
     energy_error,
     f0_correlation,
@@ -35,10 +36,12 @@ from adaptts.evaluation.prosody import (
     pitch_error,
     voicing_error,
 )
+from adaptts.evaluation.quality import QualityPredictor
 from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.speaker import SpeakerEncoder
 from adaptts.features import prosody
 from adaptts.features.store import FeatureStore
+from adaptts.params import EvaluationParams
 
 PREDICTED = ("mel_distortion", "pitch_error", "duration_error")
 CONTOURS = ("f0_correlation", "f0_mean_error", "f0_range_error", "energy_error", "rate_error")
@@ -79,7 +82,7 @@ class Sound:
 class Heard:
     """What is heard in a sound."""
 
-    measures: list[Measure]  # one for each of HEARD
+    measures: list[Measure]  # one for each of HEARD, and of quality.METRICS where predicted
     trials: list[Trial]  # against each enrolled speaker; none where there is no voice
 
 
@@ -91,9 +94,12 @@ class Instruments:
     listener: Listener
     encoder: SpeakerEncoder
     verification: Verification
+    predictor: QualityPredictor | None
 
     @classmethod
-    def open(cls, corpus: Path, store: FeatureStore, episodes: Path, noise_floor: float) -> Self:
+    def open(
+        cls, corpus: Path, store: FeatureStore, episodes: Path, params: EvaluationParams
+    ) -> Self:
         """Enrol the test speakers by recordings in the folder `corpus`.
 
         `episodes` is the folder of the tables that say by which.
@@ -103,7 +109,14 @@ class Instruments:
             episodes, store.index, lambda name: record(corpus, store, name), encoder,
             store.sampling_rate,
         )  # fmt: skip
-        return cls(store, Listener.open(corpus, noise_floor), encoder, verification)
+        first = read_enrolment(episodes / "enrolment.parquet").drop_duplicates("speaker")
+        known = {
+            speaker: record(corpus, store, name)
+            for speaker, name in zip(first["speaker"], first["utterance"], strict=True)
+        }
+        predictor = QualityPredictor.open(params, known, store.sampling_rate)
+        listener = Listener.open(corpus, params.noise_floor)
+        return cls(store, listener, encoder, verification, predictor)
 
     def measure_prediction(self, said: Prediction, utterance: str) -> list[Measure]:
         """Mel distortion, and the errors of pitch and duration of each phone."""
@@ -127,15 +140,22 @@ class Instruments:
         rate = self.store.sampling_rate
         words = self.listener.measure(sound.waveform, rate, sound.utterance, text)
         clipped = take(["clipped"], lambda: [clipped_share(sound.waveform)])
+        whole = [*clipped, *self._predict(sound, speaker)]
         # Each sound alone: what else is embedded at once would change the last bits.
         (embedding,) = self.encoder.embed([sound.waveform], rate)
         if embedding is None:
             reason = flaw(sound.waveform) or "no voice was found"
-            return Heard([*words, *missing(VOICE, reason), *clipped], [])
+            return Heard([*words, *missing(VOICE, reason), *whole], [])
         trials = self.verification.attempt(embedding, sound.utterance, text)
         alike = Measure("similarity", self.verification.similarity(embedding, speaker))
         found = take(["identification"], lambda: [identified(trials)])
-        return Heard([*words, alike, *found, *clipped], trials)
+        return Heard([*words, alike, *found, *whole], trials)
+
+    def _predict(self, sound: Sound, speaker: str) -> list[Measure]:
+        predictor, rate = self.predictor, self.store.sampling_rate
+        if predictor is None:
+            return []
+        return take(quality.METRICS, lambda: predictor.predict(sound.waveform, rate, speaker))
 
     def compare(self, sound: Sound) -> list[Measure]:
         """The values of `ALIGNED`, for a sound beside the recording of its utterance."""
