@@ -47,6 +47,14 @@ def outputs_of(stage):
     ]
 
 
+def processes_of(stage):
+    """Of a stage whose work is spread over processes, those of its kind share the cores."""
+    if not stage.meta.get("spread"):
+        return 1
+    alike = sum(each.name.partition("@")[0] == stage.name.partition("@")[0] for each in stale)
+    return max(1, (workflow.resource_settings.cores or 1) // max(1, alike))
+
+
 rule all:
     input:
         [out.def_path for stage in plan.graph for out in stage.outs],
@@ -66,6 +74,7 @@ for stage in plan.graph:
             [str(CHANGED)] if stage.addressing in plan.reasons else [],
         output:
             outputs_of(stage),
+        threads: processes_of(stage)
         resources:
             **stage.meta["resources"],
         params:
@@ -73,4 +82,4 @@ for stage in plan.graph:
         message:
             f"{stage.addressing}: {plan.reason(stage)}".replace("{", "{{").replace("}", "}}")
         shell:
-            "python -m pipeline.reproduce {params.stage}"
+            "ADAPTTS_PROCESSES={threads} python -m pipeline.reproduce {params.stage}"

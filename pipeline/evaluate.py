@@ -1,46 +1,82 @@
 """Measures of an arm's voices."""
 
 import json
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from adaptts.adaptation import Voices
 from adaptts.episodes import table
 from adaptts.evaluation import results
 from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.quality import find_weights
 from adaptts.evaluation.voice import Evaluator, Task
+from adaptts.features.processes import Workers, available
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
+from adaptts.params import Experiment
 from pipeline.stage import Stage, run, whole
+
+EPISODES = Path("data/episodes")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A query of a test speaker, as all of the arm's voices say it."""
+
+    task: Task
+    utterance: str
+    voices: Path
+    folder: Path  # of what is measured
 
 
 def main(stage: Stage) -> None:
     arm, params = stage.item["arm"], stage.params
-    store = FeatureStore.open(Path("data/features"))
-    episodes = table.read(Path("data/episodes/episodes.parquet"))
-    noise_floor = params.evaluation.noise_floor
-    instruments = Instruments.open(Path("data/corpus"), store, episodes, noise_floor)
-    vocoder = Vocoder(store.params, store.sampling_rate, params.model)
-    evaluator = Evaluator(instruments, vocoder)
-    folders = [Path("voices") / arm / speaker for speaker in params.split.test]
-    scratch = stage.scratch()
-    # Speakers that an interrupted run has finished are kept.
-    left = [folder for folder in folders if not (scratch / folder.name).exists()]
-    with tqdm(desc=stage.address, unit="sound", disable=None) as progress:
-        for folder in left:
-            voices = Voices.open(folder)
-            asked = queries(episodes, folder.name)
-            task = Task(arm, folder.name, asked, params.seeds, params.evaluation)
-            progress.total = task.sounds(voices) * len(left)
-            found = evaluator.evaluate(voices, task, progress.update)
-            with whole(scratch / folder.name) as part:
-                found.save(part, store.sampling_rate)
+    find_weights(params.evaluation)
+    folders = {speaker: Path("voices") / arm / speaker for speaker in params.split.test}
+    parts = list_parts(arm, params, folders, stage.scratch())
+    # Parts that an interrupted run has finished are kept.
+    left = [part for part in parts if not part.folder.exists()]
+    with Workers(min(available(), max(1, len(left))), partial(open_evaluator, params)) as workers:
+        done = workers.in_order_with_tool(measure, left)
+        bar = tqdm(done, stage.address, len(parts), initial=len(parts) - len(left), unit="query",
+                   disable=None)  # fmt: skip
+        for _ in bar:
+            pass
     with whole(Path("results") / arm) as folder:
-        results.join([scratch / speaker for speaker in params.split.test], folder)
-        costs = [json.loads((voice / "cost.json").read_text()) for voice in folders]
+        results.join([part.folder for part in parts], folder)
+        costs = [json.loads((voice / "cost.json").read_text()) for voice in folders.values()]
         (folder / "costs.json").write_text(json.dumps(costs, indent=1) + "\n")
     stage.clear_scratch()
+
+
+def list_parts(arm: str, params: Experiment, folders: dict[str, Path], scratch: Path) -> list[Part]:
+    """Every query of every speaker; raises ValueError where a voice lacks one or a point."""
+    episodes = table.read(EPISODES / "episodes.parquet")
+    parts = []
+    for speaker, voices in folders.items():
+        task = Task(arm, speaker, queries(episodes, speaker), params.seeds, params.evaluation)
+        task.check(Voices.open(voices))
+        parts += [Part(task, query, voices, scratch / speaker / query) for query in task.queries]
+    return parts
+
+
+def open_evaluator(params: Experiment) -> Evaluator:
+    """What a process measures with."""
+    torch.set_num_threads(1)  # sums of more threads have other last bits
+    store = FeatureStore.open(Path("data/features"))
+    instruments = Instruments.open(Path("data/corpus"), store, EPISODES, params.evaluation)
+    return Evaluator(instruments, Vocoder(store.params, store.sampling_rate, params.model))
+
+
+def measure(evaluator: Evaluator, part: Part) -> None:
+    """Write the results of a part into its folder."""
+    found = evaluator.evaluate(Voices.open(part.voices), part.task, part.utterance)
+    with whole(part.folder) as folder:
+        found.save(folder, evaluator.instruments.store.sampling_rate)
 
 
 if __name__ == "__main__":

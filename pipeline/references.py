@@ -18,14 +18,14 @@ from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
 from pipeline.stage import Stage, run, whole
 
-CORPUS = Path("data/corpus")
+CORPUS, EPISODES = Path("data/corpus"), Path("data/episodes")
 
 
 def main(stage: Stage) -> None:
     params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
-    episodes = table.read(Path("data/episodes/episodes.parquet"))
-    instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
+    episodes = table.read(EPISODES / "episodes.parquet")
+    instruments = Instruments.open(CORPUS, store, EPISODES, params)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
     for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):

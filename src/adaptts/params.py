@@ -296,6 +296,8 @@ class EvaluationParams:
     points: list[PointParams]
     noise_floor: Weight  # standard deviation; added before recognition, at peak 0.6
     sentences_to_hear: Positive  # per test speaker, in the report
+    predicted_quality: Literal["none", "squim"] = "none"  # squim needs weights: see quality
+    quality_weights: str | None = None  # the folder that holds them; None: torch hub's
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,14 +9,19 @@ import small_corpus
 from spoken_corpus import FEATURES, make_corpus
 
 from adaptts.episodes.split import draw_episodes
+from adaptts.episodes.trials import draw_enrolment, draw_trials
 from adaptts.evaluation.instruments import Instruments
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import EpisodeParams, SplitParams
+from adaptts.params import EpisodeParams, EvaluationParams, PointParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
+POINTS = [PointParams(1, 0), PointParams(4, 2)]
+EVALUATION = EvaluationParams(
+    headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
+)
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +45,18 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def instruments(corpus: Path, store: FeatureStore, episodes: pd.DataFrame) -> Instruments:
-    return Instruments.open(corpus, store, episodes, noise_floor=2e-3)
+def instruments(
+    corpus: Path,
+    store: FeatureStore,
+    episodes: pd.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Instruments:
+    folder = tmp_path_factory.mktemp("episodes")
+    enrolment = draw_enrolment(episodes)
+    enrolment.to_parquet(folder / "enrolment.parquet", index=False)
+    trials = draw_trials(episodes, enrolment, store.index.reset_index())
+    trials.to_parquet(folder / "trials.parquet", index=False)
+    return Instruments.open(corpus, store, folder, EVALUATION)
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,14 @@ import numpy as np
 import pytest
 
 from adaptts.corpora.manifest import SILENCE
-from adaptts.evaluation import instruments as module
 from adaptts.evaluation.instruments import (
     ALIGNED,
     HEARD,
     PREDICTED,
+    VOICE,
     Prediction,
     Reading,
     Sound,
-    enrolment,
     queries,
     record,
 )
@@ -72,8 +71,9 @@ def test_a_recording_is_not_far_from_itself(instruments, store, corpus) -> None:
     utterance = store.index.index[0]
     found = values(instruments.compare(Sound(record(corpus, store, utterance), utterance)))
     assert list(found) == list(ALIGNED)
+    assert found.pop("f0_correlation") == pytest.approx(1, abs=1e-6)
     # The store keeps its cepstra as float32.
-    assert found == pytest.approx(dict.fromkeys(ALIGNED, 0), abs=1e-3)
+    assert found == pytest.approx(dict.fromkeys(found, 0), abs=1e-3)
 
 
 def test_the_level_of_a_sound_does_not_count(instruments, store, corpus) -> None:
@@ -83,30 +83,30 @@ def test_the_level_of_a_sound_does_not_count(instruments, store, corpus) -> None
     assert values(instruments.compare(quiet))["mcd"] == pytest.approx(0, abs=0.05)
 
 
-def test_everything_is_measured_of_a_sound(instruments, store, corpus) -> None:
-    utterance = next(name for name, row in store.index.iterrows() if row["speaker"] == TEST[0])
-    (heard,) = instruments.listen([Sound(record(corpus, store, utterance), utterance)], TEST[0])
-    assert tuple(each.metric for each in heard.measures) == HEARD
-    assert set(heard.similarities) == set(TEST)
-    assert max(heard.similarities, key=heard.similarities.__getitem__) == TEST[0]
-    assert values(heard.measures)["similarity"] == heard.similarities[TEST[0]]
+def test_everything_is_measured_of_a_sound(instruments, store, corpus, episodes) -> None:
+    for utterance in queries(episodes, TEST[0]):
+        sound = Sound(record(corpus, store, utterance), utterance)
+        heard = instruments.listen(sound, TEST[0])
+        assert tuple(each.metric for each in heard.measures) == HEARD
+        scores = {trial.enrolled: trial.similarity for trial in heard.trials}
+        assert set(scores) == set(TEST)
+        assert max(scores, key=scores.__getitem__) == TEST[0]
+        found = values(heard.measures)
+        assert found["similarity"] == scores[TEST[0]]
+        assert found["identification"] == 100
+        assert 0 < found["clipped"] < 0.1
 
 
-@pytest.mark.parametrize(
-    ("waveform", "reason"),
-    [(np.zeros(9000), "the sound is silent"), (np.array([np.nan]), "the sound is not finite")],
-)
-def test_what_cannot_be_heard_is_missing(instruments, store, waveform, reason) -> None:
-    sound = Sound(waveform, store.index.index[0])
-    (heard,) = instruments.listen([sound], TEST[0])
-    measures = [*instruments.compare(sound), heard.measures[-1]]
-    assert [each.metric for each in measures] == [*ALIGNED, "similarity"]
-    assert {each.note for each in measures} == {reason}
-    assert heard.similarities == {}
+def test_other_sounds_beside_it_do_not_change_what_is_heard(
+    instruments, store, corpus, episodes
+) -> None:
+    sounds = [Sound(record(corpus, store, name), name) for name in queries(episodes, TEST[0])]
+    together = [instruments.listen(sound, TEST[0]) for sound in sounds]
+    assert [instruments.listen(sound, TEST[0]) for sound in reversed(sounds)] == together[::-1]
 
 
 def test_silence_deletes_every_word(instruments, store) -> None:
-    (heard,) = instruments.listen([Sound(np.zeros(9000), store.index.index[0])], TEST[0])
+    heard = instruments.listen(Sound(np.zeros(9000), store.index.index[0]), TEST[0])
     assert values(heard.measures)["wer"] == 100
 
 
@@ -129,12 +129,58 @@ def test_unvoiced_speech_has_no_pitch_but_a_distance(instruments, store) -> None
     assert measures[1].note == "no frame is voiced in the prediction"
 
 
-def test_speakers_are_enrolled_by_support_utterances_alone(episodes) -> None:
-    found = enrolment(episodes)
-    assert sorted(found) == sorted(TEST)
-    for speaker, utterances in found.items():
-        assert 0 < len(utterances) <= module.ENROLMENT_UTTERANCES
-        assert len(set(utterances)) == len(utterances)
-        assert set(utterances).isdisjoint(queries(episodes, speaker))
-        first_draw = episodes[(episodes["speaker"] == speaker) & (episodes["draw"] == 0)]
-        assert utterances[: len(first_draw)] == [*first_draw.sort_values("rank")["utterance"]]
+PITCH = ("f0_rmse", "f0_correlation", "f0_mean_error", "f0_range_error")
+
+
+def sound_of(kind: str, recording: np.ndarray) -> np.ndarray:
+    hiss = np.diff(np.random.default_rng(0).normal(size=20000), 8)  # no bass to take for a pitch
+    return {
+        "a recording": recording,
+        "clipped": np.clip(8 * recording, -0.6, 0.6),
+        "very long": np.tile(recording, 20),
+        "one sample": np.array([0.5]),
+        "unvoiced": hiss / 200,
+        "silent": np.zeros(9000),
+        "empty": np.empty(0),
+        "NaN": np.where(np.arange(len(recording)) == 99, np.nan, recording),
+        "infinite": np.where(np.arange(len(recording)) == 99, np.inf, recording),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "reason"),
+    [
+        ("a recording", set(), ""),
+        ("clipped", set(), ""),
+        ("very long", set(), ""),
+        ("one sample", {*PITCH}, "voiced in"),
+        ("unvoiced", {*PITCH}, "voiced in"),
+        ("silent", {*ALIGNED, *VOICE, "clipped"}, "the sound is silent"),
+        ("empty", {*ALIGNED, *VOICE, "clipped"}, "the sound is empty"),
+        ("NaN", {*ALIGNED, *HEARD}, "not finite"),
+        ("infinite", {*ALIGNED, *HEARD}, "not finite"),
+    ],
+)
+def test_every_sound_is_measured_or_missing_with_a_reason(
+    instruments, store, corpus, episodes, kind, missing, reason
+) -> None:
+    utterance = queries(episodes, TEST[0])[0]
+    sound = Sound(sound_of(kind, record(corpus, store, utterance)), utterance)
+    heard = instruments.listen(sound, TEST[0])
+    measures = [*instruments.compare(sound), *heard.measures]
+    assert [each.metric for each in measures] == [*ALIGNED, *HEARD]
+    gone = {each.metric for each in measures if np.isnan(each.value)}
+    assert gone == missing
+    assert all(reason in each.note for each in measures if each.metric in gone)
+    assert bool(heard.trials) == ("similarity" not in missing)
+
+
+def test_cut_off_peaks_are_counted(instruments, store, corpus, episodes) -> None:
+    utterance = queries(episodes, TEST[0])[0]
+    recording = record(corpus, store, utterance)
+    whole, cut = (
+        values(instruments.listen(Sound(each, utterance), TEST[0]).measures)["clipped"]
+        for each in (recording, np.clip(4 * recording, -0.6, 0.6))
+    )
+    assert cut > 10 * whole
+    assert cut == pytest.approx(100 * np.mean(np.abs(4 * recording) >= 0.99 * 0.6))

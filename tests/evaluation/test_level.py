@@ -16,7 +16,7 @@ def test_sounds_are_brought_to_one_peak() -> None:
     [
         (np.zeros(8), "silent"),
         (np.full(8, 1e-5), "silent"),
-        (np.empty(0), "silent"),
+        (np.empty(0), "empty"),
         (np.array([0.1, np.nan]), "not finite"),
         (np.array([0.1, np.inf]), "not finite"),
     ],

@@ -4,24 +4,20 @@ import numpy as np
 import pytest
 
 from adaptts.adaptation import Spoken, Voices, VoiceWriter
-from adaptts.evaluation.instruments import ALIGNED, HEARD, PREDICTED, queries
+from adaptts.evaluation.instruments import ALIGNED, HEARD, PREDICTED, VOICE, queries
 from adaptts.evaluation.measure import COLUMNS, tabulate
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
 from adaptts.evaluation.voice import Evaluator, Task
-from adaptts.params import EvaluationParams, PointParams
+from evaluation.conftest import EVALUATION, POINTS, TEST
 
 SEEDS = [0, 1]
 SPEAKER = "f3"
-POINTS = [PointParams(1, 0), PointParams(4, 2)]
 
 
 @pytest.fixture
 def task(episodes) -> Task:
-    evaluation = EvaluationParams(
-        headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
-    )
-    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, evaluation)
+    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, EVALUATION)
 
 
 def say(store, utterance: str, noise: float, seed: int) -> Spoken:
@@ -51,16 +47,23 @@ def make_voices(folder: Path, store, task: Task, steps=(0, 2), shots=(1, 4), spo
     return Voices.open(folder)
 
 
-def evaluate(instruments, vocoder, voices: Voices, task: Task) -> tuple[Results, list[int]]:
-    heard: list[int] = []
-    return Evaluator(instruments, vocoder).evaluate(voices, task, heard.append), heard
+def evaluate(instruments, vocoder, voices: Voices, task: Task) -> Results:
+    """All queries, one after another."""
+    task.check(voices)
+    results, evaluator = Results(), Evaluator(instruments, vocoder)
+    for query in task.queries:
+        found = evaluator.evaluate(voices, task, query)
+        results.measures.extend(found.measures)
+        results.trials.extend(found.trials)
+        results.sounds.update(found.sounds)
+    return results
 
 
 def test_every_point_is_measured_and_those_asked_for_are_heard(
     tmp_path, instruments, vocoder, store, task
 ) -> None:
     voices = make_voices(tmp_path, store, task)
-    results, heard = evaluate(instruments, vocoder, voices, task)
+    results = evaluate(instruments, vocoder, voices, task)
     table = tabulate(results.measures)
     assert not table.duplicated(COLUMNS[:8]).any()
     assert table["value"].notna().all()
@@ -73,13 +76,12 @@ def test_every_point_is_measured_and_those_asked_for_are_heard(
     }
     there = table.loc[table["metric"] == "mcd", ["shots", "steps"]].drop_duplicates()
     assert sorted(there.itertuples(index=False, name=None)) == [(1, 0), (4, 2)]
-    assert sum(heard) == audible == task.sounds(voices)
-    assert len(results.trials) == audible * len(instruments.enrolled)
+    assert len(results.trials) == audible * len(TEST)
 
 
 def test_nearer_voices_measure_better(tmp_path, instruments, vocoder, store, task) -> None:
     voices = make_voices(tmp_path, store, task)
-    table = tabulate(evaluate(instruments, vocoder, voices, task)[0].measures)
+    table = tabulate(evaluate(instruments, vocoder, voices, task).measures)
     means = table.groupby(["metric", "steps"])["value"].mean()
     for metric in ("mel_distortion", "duration_error", "mcd"):
         assert means[metric, 2] < means[metric, 0]
@@ -88,7 +90,7 @@ def test_nearer_voices_measure_better(tmp_path, instruments, vocoder, store, tas
 def test_the_first_sentences_of_the_first_seed_are_kept(
     tmp_path, instruments, vocoder, store, task
 ) -> None:
-    results, _ = evaluate(instruments, vocoder, make_voices(tmp_path, store, task), task)
+    results = evaluate(instruments, vocoder, make_voices(tmp_path, store, task), task)
     first = task.queries[0]
     assert sorted(results.sounds) == [f"f3-{first}-1-0-0.flac", f"f3-{first}-4-2-0.flac"]
 
@@ -97,7 +99,7 @@ def test_a_voice_without_steps_is_heard_at_every_number_of_shots(
     tmp_path, instruments, vocoder, store, task
 ) -> None:
     voices = make_voices(tmp_path, store, task, steps=(0,))
-    table = tabulate(evaluate(instruments, vocoder, voices, task)[0].measures)
+    table = tabulate(evaluate(instruments, vocoder, voices, task).measures)
     there = table.loc[table["metric"] == "mcd", ["shots", "steps"]].drop_duplicates()
     assert sorted(there.itertuples(index=False, name=None)) == [(1, 0), (4, 0)]
 
@@ -110,7 +112,7 @@ def test_equal_speech_is_heard_once(tmp_path, instruments, vocoder, store, task)
         return vocoder(log_mel)
 
     voices = make_voices(tmp_path, store, task, steps=(0,))
-    results, _ = evaluate(instruments, count, voices, task)
+    results = evaluate(instruments, count, voices, task)
     # All voices say the same. One query is said again, to be kept at the other shots.
     assert len(spoken) == len(task.queries) + 1
     table = tabulate(results.measures)
@@ -129,7 +131,7 @@ def test_a_diverged_voice_is_missing_with_its_reason(
         return [Spoken(first.mel * np.nan, first.durations, first.pitch_hz), *others]
 
     voices = make_voices(tmp_path, store, task, spoil=break_first)
-    results, _ = evaluate(instruments, vocoder, voices, task)
+    results = evaluate(instruments, vocoder, voices, task)
     table = tabulate(results.measures)
     lost = table[table["value"].isna()]
     assert set(lost["metric"]) == {"mel_distortion", *ALIGNED, *HEARD}
@@ -151,3 +153,16 @@ def test_voices_that_lack_a_point_are_refused(tmp_path, instruments, vocoder, st
     voices = make_voices(tmp_path, store, task, shots=(4,))
     with pytest.raises(ValueError, match=r"lack .*\[\(0, 1, 0\), \(1, 1, 0\)\].*adapt stage"):
         evaluate(instruments, vocoder, voices, task)
+
+
+def test_a_prediction_without_frames_is_missing_with_its_reason(
+    tmp_path, instruments, vocoder, store, task
+) -> None:
+    def empty(key: dict, spoken: list[Spoken]) -> list[Spoken]:
+        return [Spoken(each.mel[:0], each.durations, each.pitch_hz) for each in spoken]
+
+    voices = make_voices(tmp_path, store, task, spoil=empty)
+    table = tabulate(evaluate(instruments, vocoder, voices, task).measures)
+    lost = table[table["value"].isna()]
+    assert set(lost["metric"]) == {"mel_distortion", *ALIGNED, *VOICE, "clipped"}
+    assert set(lost["note"]) == {"the prediction holds no frame", "the sound is empty"}

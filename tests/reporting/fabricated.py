@@ -39,6 +39,9 @@ HEARD = {
     "similarity": (0.95, -0.08),
     "f0_rmse": (0.6, 0.6),
     "vuv_error": (3.0, 2.0),
+    "f0_correlation": (1.0, -0.1),
+    "energy_error": (1.0, 0.8),
+    "rate_error": (0.5, 2.0),
 }
 
 
@@ -219,6 +222,8 @@ def _write_trials(folder: Path, table: pd.DataFrame) -> None:
     trials = own.drop(columns=["metric", "note"]).merge(speakers, how="cross")
     other = trials["speaker"] != trials["enrolled"]
     trials.loc[other, "similarity"] = 0.75
+    trials = trials.assign(target=~other, same_text=False)
+    trials["other_text_similarity"] = trials["similarity"]
     trials.to_parquet(folder / "verification.parquet")
 
 

@@ -31,14 +31,16 @@ def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_metric_has_its_charts(charts: Gallery) -> None:
-    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training", "weights"}
+    assert set(charts) == {
+        "steps", "shots", "speakers", "detection", "trunk", "training", "weights"
+    }  # fmt: skip
     assert "mcd" in charts["steps"]
     assert "eer" not in charts["speakers"]  # one figure for all speakers
     assert list(charts["training"]) == ["loss", "mel"]
 
 
 def test_an_arm_has_the_same_colour_and_symbol_in_every_chart(charts: Gallery) -> None:
-    for place in ("steps", "shots", "speakers", "training"):
+    for place in ("steps", "shots", "speakers", "detection", "training"):
         for chart in charts[place].values():
             encodings = parts(chart, "color") + parts(chart, "shape")
             domains = [each["scale"]["domain"] for each in encodings if "scale" in each]
@@ -58,7 +60,7 @@ def test_charts_on_the_page_have_no_legend_of_their_own(charts: Gallery) -> None
 
 
 def test_arms_can_be_hidden_in_every_chart(charts: Gallery) -> None:
-    for place in ("steps", "shots", "speakers", "training"):
+    for place in ("steps", "shots", "speakers", "detection", "training"):
         for chart in charts[place].values():
             assert "hidden" in [param["name"] for param in chart["params"]]
 

@@ -28,11 +28,14 @@ def test_every_output_is_written(written: Path) -> None:
         "cost",
         "tuning",
         "sanity",
+        "missing",
+        "detection",
     }
     assert {f"tables/{name}.csv" for name in tables} <= names
-    assert {f"tables/{name}.md" for name in ("headline", "differences", "cost")} <= names
+    assert {f"tables/{name}.md" for name in ("headline", "voice", "differences", "cost")} <= names
     assert {f"curves/{arm}.csv" for arm in EFFECTS} <= names
-    assert {"figures/steps-mel_distortion.svg", "figures/training-loss.svg"} <= names
+    charts = ("steps-mel_distortion", "training-loss", "detection-det")
+    assert {f"figures/{name}.svg" for name in charts} <= names
 
 
 def test_the_same_results_give_the_same_bytes(

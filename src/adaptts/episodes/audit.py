@@ -1,7 +1,8 @@
 """The proof that nothing leaks: every rule of the episodes, counted on the finished table."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,13 +87,56 @@ def audit_episodes(
     else:
         checks.append(_check(rule, []))
     checks.append(_nesting(episodes, params))
+    _refuse_breaches(checks)
+    return Audit(tuple(checks), tuple(relaxed))
+
+
+def audit_trials(
+    enrolment: pd.DataFrame, trials: pd.DataFrame, episodes: pd.DataFrame, index: pd.DataFrame
+) -> tuple[Check, ...]:
+    """Count the breaches of every rule of verification, from the tables and the corpus alone.
+
+    enrolment, trials: as `trials.draw_enrolment` and `draw_trials` make them. Raises ValueError as
+    `audit_episodes` does.
+    """
+    test = episodes[episodes["split"] == "test"]
+    queries = test.loc[test["role"] == "query", ["utterance", "speaker"]]
+    support = _pairs(test.loc[test["role"] == "support", ["speaker", "utterance"]])
+    enrolled = _pairs(enrolment[["speaker", "utterance"]])
+    speakers = sorted(test["speaker"].unique())
+    expected = {(*query, name) for query in _pairs(queries) for name in speakers}
+    tried = list(trials[["utterance", "speaker", "enrolled"]].itertuples(index=False, name=None))
+    twice = [each for each, count in Counter(tried).items() if count > 1]
+    text = index.set_index("utterance")["text"].map(normalise_text)
+    read = {(speaker, text[utterance]) for speaker, utterance in enrolled}
+    mislabelled = [
+        (row["utterance"], row["enrolled"])
+        for row in trials.to_dict("records")
+        if row["target"] != (row["speaker"] == row["enrolled"])
+        or row["same_text"] != ((row["enrolled"], text[row["utterance"]]) in read)
+    ]
+    checks = (
+        _check("speakers are enrolled by support recordings alone", sorted(enrolled - support)),
+        _check("each test speaker is enrolled", sorted(set(speakers) - {s for s, _ in enrolled})),
+        _check("each test query is tried once against each enrolled speaker",
+               sorted(expected ^ set(tried)) + twice),
+        _check("trials know their speakers and whether their text was enrolled", mislabelled),
+    )  # fmt: skip
+    _refuse_breaches(checks)
+    return checks
+
+
+def _pairs(table: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(table.itertuples(index=False, name=None))
+
+
+def _refuse_breaches(checks: Iterable[Check]) -> None:
     for check in checks:
         if check.breaches:
             raise ValueError(
                 f"the episodes break the rule '{check.rule}' {check.breaches} times, first with "
                 f"{check.example!r}; nothing was written"
             )
-    return Audit(tuple(checks), tuple(relaxed))
 
 
 def _crossing(episodes: pd.DataFrame, column: str, rule: str) -> Check:
@@ -119,5 +163,5 @@ def _nesting(episodes: pd.DataFrame, params: EpisodeParams) -> Check:
     return _check("support sets are nested and complete", wrong)
 
 
-def _check(rule: str, breaches: list[str]) -> Check:
+def _check(rule: str, breaches: Sequence[object]) -> Check:
     return Check(rule, len(breaches), str(breaches[0]) if breaches else "")

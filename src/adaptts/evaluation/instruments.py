@@ -1,6 +1,6 @@
 """All measures of an utterance: of what was predicted for it, and of how it sounds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,9 +12,22 @@ from numpy.typing import NDArray
 from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
 from adaptts.corpora.manifest import SILENCE, normalise_text
-from adaptts.evaluation import recognition
-from adaptts.evaluation.distortion import DECIBELS, mel_cepstral_alignment, mel_distortion
-from adaptts.evaluation.level import flaw
+from adaptts.episodes.trials import read_enrolment
+from adaptts.evaluation import quality, recognition
+from adaptts.evaluation.contours import (
+    energy_error,
+    f0_correlation,
+    f0_moment_errors,
+    rate_error,
+)
+from adaptts.evaluation.distortion import (
+    DECIBELS,
+    Alignment,
+    mel_cepstral_alignment,
+    mel_distortion,
+)
+from adaptts.evaluation.enrolment import Trial, Verification, identified
+from adaptts.evaluation.level import clipped_share, flaw
 from adaptts.evaluation.measure import Measure, NotMeasurableError, missing, take
 from adaptts.evaluation.prosody import (
     duration_error,
@@ -23,17 +36,18 @@ from adaptts.evaluation.prosody import (
     pitch_error,
     voicing_error,
 )
+from adaptts.evaluation.quality import QualityPredictor
 from adaptts.evaluation.recognition import Listener
-from adaptts.evaluation.speaker import Embedding, SpeakerEncoder, mean_embedding, similarity
+from adaptts.evaluation.speaker import SpeakerEncoder
 from adaptts.features import prosody
 from adaptts.features.store import FeatureStore
-
-# Recordings that a speaker is enrolled by, of the support sets: never a query.
-ENROLMENT_UTTERANCES = 10
+from adaptts.params import EvaluationParams
 
 PREDICTED = ("mel_distortion", "pitch_error", "duration_error")
-ALIGNED = ("mcd", "f0_rmse", "vuv_error")
-HEARD = (*recognition.METRICS, "similarity")
+CONTOURS = ("f0_correlation", "f0_mean_error", "f0_range_error", "energy_error", "rate_error")
+ALIGNED = ("mcd", "f0_rmse", "vuv_error", *CONTOURS)
+VOICE = ("similarity", "identification")
+HEARD = (*recognition.METRICS, *VOICE, "clipped")
 
 # From natural-log mel magnitudes [frames, mels] to [samples].
 Vocoder = Callable[[NDArray[np.floating]], NDArray[np.floating]]
@@ -68,8 +82,8 @@ class Sound:
 class Heard:
     """What is heard in a sound."""
 
-    measures: list[Measure]  # one for each of HEARD
-    similarities: dict[str, float]  # by enrolled speaker; empty where there is no voice
+    measures: list[Measure]  # one for each of HEARD, and of quality.METRICS where predicted
+    trials: list[Trial]  # against each enrolled speaker; none where there is no voice
 
 
 @dataclass(frozen=True)
@@ -79,20 +93,30 @@ class Instruments:
     store: FeatureStore
     listener: Listener
     encoder: SpeakerEncoder
-    enrolled: Mapping[str, Embedding]  # by speaker
+    verification: Verification
+    predictor: QualityPredictor | None
 
     @classmethod
     def open(
-        cls, corpus: Path, store: FeatureStore, episodes: pd.DataFrame, noise_floor: float
+        cls, corpus: Path, store: FeatureStore, episodes: Path, params: EvaluationParams
     ) -> Self:
-        """Enrol the test speakers of `episodes` by recordings in the folder `corpus`."""
+        """Enrol the test speakers by recordings in the folder `corpus`.
+
+        `episodes` is the folder of the tables that say by which.
+        """
         encoder = SpeakerEncoder()
-        enrolled = {}
-        for speaker, utterances in enrolment(episodes).items():
-            recordings = [record(corpus, store, utterance) for utterance in utterances]
-            embeddings = encoder.embed(recordings, store.sampling_rate)
-            enrolled[speaker] = mean_embedding([each for each in embeddings if each is not None])
-        return cls(store, Listener.open(corpus, noise_floor), encoder, enrolled)
+        verification = Verification.open(
+            episodes, store.index, lambda name: record(corpus, store, name), encoder,
+            store.sampling_rate,
+        )  # fmt: skip
+        first = read_enrolment(episodes / "enrolment.parquet").drop_duplicates("speaker")
+        known = {
+            speaker: record(corpus, store, name)
+            for speaker, name in zip(first["speaker"], first["utterance"], strict=True)
+        }
+        predictor = QualityPredictor.open(params, known, store.sampling_rate)
+        listener = Listener.open(corpus, params.noise_floor)
+        return cls(store, listener, encoder, verification, predictor)
 
     def measure_prediction(self, said: Prediction, utterance: str) -> list[Measure]:
         """Mel distortion, and the errors of pitch and duration of each phone."""
@@ -110,24 +134,28 @@ class Instruments:
             ),
         ]
 
-    def listen(self, sounds: Sequence[Sound], speaker: str) -> list[Heard]:
-        """What is said in each sound, and how much it sounds like `speaker`."""
-        waveforms = [sound.waveform for sound in sounds]
-        embeddings = self.encoder.embed(waveforms, self.store.sampling_rate)
-        return [
-            self._listen(sound, embedding, speaker)
-            for sound, embedding in zip(sounds, embeddings, strict=True)
-        ]
-
-    def _listen(self, sound: Sound, embedding: Embedding | None, speaker: str) -> Heard:
+    def listen(self, sound: Sound, speaker: str) -> Heard:
+        """What is said in a sound, how much it sounds like `speaker`, and whether it is whole."""
         text = normalise_text(self.store.index.loc[sound.utterance, "text"])
         rate = self.store.sampling_rate
         words = self.listener.measure(sound.waveform, rate, sound.utterance, text)
+        clipped = take(["clipped"], lambda: [clipped_share(sound.waveform)])
+        whole = [*clipped, *self._predict(sound, speaker)]
+        # Each sound alone: what else is embedded at once would change the last bits.
+        (embedding,) = self.encoder.embed([sound.waveform], rate)
         if embedding is None:
             reason = flaw(sound.waveform) or "no voice was found"
-            return Heard([*words, *missing(["similarity"], reason)], {})
-        similarities = {name: similarity(embedding, other) for name, other in self.enrolled.items()}
-        return Heard([*words, Measure("similarity", similarities[speaker])], similarities)
+            return Heard([*words, *missing(VOICE, reason), *whole], [])
+        trials = self.verification.attempt(embedding, sound.utterance, text)
+        alike = Measure("similarity", self.verification.similarity(embedding, speaker))
+        found = take(["identification"], lambda: [identified(trials)])
+        return Heard([*words, alike, *found, *whole], trials)
+
+    def _predict(self, sound: Sound, speaker: str) -> list[Measure]:
+        predictor, rate = self.predictor, self.store.sampling_rate
+        if predictor is None:
+            return []
+        return take(quality.METRICS, lambda: predictor.predict(sound.waveform, rate, speaker))
 
     def compare(self, sound: Sound) -> list[Measure]:
         """The values of `ALIGNED`, for a sound beside the recording of its utterance."""
@@ -150,6 +178,17 @@ class Instruments:
             Measure("mcd", DECIBELS * path.distance),
             *take(["f0_rmse"], lambda: [f0_rmse(said.f0_hz, reference.f0_hz, path)]),
             Measure("vuv_error", voicing_error(said.f0_hz, reference.f0_hz, path)),
+            *self._contours(said, reference, path),
+        ]
+
+    def _contours(self, said: Reading, reference: Reading, path: Alignment) -> list[Measure]:
+        f0_hz, cepstra = (said.f0_hz, reference.f0_hz), (said.mel_cepstra, reference.mel_cepstra)
+        warping = prosody.mel_warping(self.store.sampling_rate)
+        return [
+            *take(["f0_correlation"], lambda: [f0_correlation(*f0_hz, path)]),
+            *take(["f0_mean_error", "f0_range_error"], lambda: f0_moment_errors(*f0_hz)),
+            Measure("energy_error", energy_error(*cepstra, path, warping)),
+            Measure("rate_error", rate_error(path)),
         ]
 
     def reading(self, utterance: str) -> Reading:
@@ -160,16 +199,6 @@ class Instruments:
 def record(corpus: Path, store: FeatureStore, utterance: str) -> Waveform:
     """The recording of an utterance, [samples] at the corpus' rate."""
     return audio.read(corpus / store.index.loc[utterance, "path"]).samples[:, 0]
-
-
-def enrolment(episodes: pd.DataFrame) -> dict[str, list[str]]:
-    """The first utterances of each test speaker's support sets, by draw and rank."""
-    support = episodes[(episodes["split"] == "test") & (episodes["role"] == "support")]
-    support = support.sort_values(["speaker", "draw", "rank"]).drop_duplicates("utterance")
-    return {
-        str(speaker): rows["utterance"].head(ENROLMENT_UTTERANCES).tolist()
-        for speaker, rows in support.groupby("speaker")
-    }
 
 
 def queries(episodes: pd.DataFrame, speaker: str) -> list[str]:

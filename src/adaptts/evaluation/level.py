@@ -6,18 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adaptts.corpora.audio import FLOOR, PEAK, Waveform
+from adaptts.evaluation.measure import NotMeasurableError
 
 # A sound whose largest sample is smaller, a few steps of 16 bits, holds no speech.
 LEAST_PEAK = 1e-4
 
+# Of the peak: samples above are at it, but for the noise floor and for rounding.
+AT_PEAK = 0.99
+
 
 def flaw(waveform: NDArray[np.floating]) -> str | None:
     """Why nothing can be heard in [samples], or None where something can."""
+    if len(waveform) == 0:
+        return "the sound is empty"
     if not np.isfinite(waveform).all():
         return "the sound is not finite"
     if np.abs(waveform).max(initial=0.0) < LEAST_PEAK:
         return "the sound is silent"
     return None
+
+
+def clipped_share(waveform: NDArray[np.floating]) -> float:
+    """The samples at the peak, in %: hundredths in speech, ones where peaks were cut off.
+
+    Whatever the level at which that happened. Raises `NotMeasurableError` where nothing is heard.
+    """
+    reason = flaw(waveform)
+    if reason:
+        raise NotMeasurableError(reason)
+    magnitudes = np.abs(waveform)
+    return 100 * float(np.mean(magnitudes >= AT_PEAK * magnitudes.max()))
 
 
 def scale_to_peak(waveform: NDArray[np.floating]) -> Waveform:

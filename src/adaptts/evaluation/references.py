@@ -108,10 +108,11 @@ def _listen(
     sounds: Sequence[Sound],
     results: Results,
 ) -> None:
-    for sound, heard in zip(sounds, instruments.listen(sounds, speaker.name), strict=True):
+    for sound in sounds:
+        heard = instruments.listen(sound, speaker.name)
         point = _point(arm, speaker.name, sound.utterance)
         results.add(point, heard.measures)
-        results.compare(point, heard.similarities)
+        results.compare(point, heard.trials)
         if sound.utterance in speaker.heard:
             results.keep(f"{speaker.name}-{sound.utterance}-{arm}.flac", sound.waveform)
 

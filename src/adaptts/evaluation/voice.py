@@ -1,7 +1,8 @@
 """The results of one speaker's voices of one arm."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -55,9 +56,10 @@ class Task:
         takes_steps = (voices.points["steps"] > 0).any()
         return {(p.shots, p.steps if takes_steps else 0) for p in self.params.points}
 
-    def sounds(self, voices: Voices) -> int:
-        """How many utterances are heard."""
-        return len(self.seeds) * len(self.points(voices)) * len(self.queries)
+    def keeps(self, point: Point) -> bool:
+        """Whether the sound of a point is kept, to be heard by people."""
+        heard = self.queries[: self.params.sentences_to_hear]
+        return point.seed == self.seeds[0] and point.utterance in heard
 
 
 @dataclass(frozen=True)
@@ -66,60 +68,55 @@ class Evaluator:
 
     instruments: Instruments
     vocoder: Vocoder
-    # Voices that say the same, such as those that no step has moved, are heard once.
-    _heard: dict[tuple[str, bytes], Heard] = field(default_factory=dict)
 
-    def evaluate(self, voices: Voices, task: Task, advance: Callable[[int], object]) -> Results:
-        """Measure every point of `voices`; what needs sound at those of `task` alone.
+    def evaluate(self, voices: Voices, task: Task, utterance: str) -> Results:
+        """Measure what each of `voices` says for one of the queries.
 
-        `advance` is called with the number of utterances heard since the last call.
+        What needs sound is measured at the points of `task` alone.
         """
-        task.check(voices)
         audible = task.points(voices)
         results = Results()
-        self._heard.clear()
-        for _, rows in voices.points.groupby(VOICE, sort=False):
-            points = [_point(row, task) for _, row in rows.iterrows()]
-            said = [_prediction(voices, row) for _, row in rows.iterrows()]
-            for point, prediction in zip(points, said, strict=True):
-                measures = self.instruments.measure_prediction(prediction, point.utterance)
-                results.add(point, measures)
-            if (points[0].shots, points[0].steps) in audible:
-                self._hear(points, said, task, results)
-                advance(len(points))
+        heard: dict[bytes, Heard] = {}
+        for _, row in voices.points[voices.points["utterance"] == utterance].iterrows():
+            point, said = _point(row, task), _prediction(voices, row)
+            results.add(point, self.instruments.measure_prediction(said, utterance))
+            if (point.shots, point.steps) in audible:
+                self._hear(point, said, task, heard, results)
         return results
 
     def _hear(
-        self, points: list[Point], said: list[Prediction], task: Task, results: Results
+        self,
+        point: Point,
+        said: Prediction,
+        task: Task,
+        heard: dict[bytes, Heard],
+        results: Results,
     ) -> None:
-        keys = [
-            (point.utterance, each.mel.tobytes()) for point, each in zip(points, said, strict=True)
-        ]
-        kept = task.queries[: task.params.sentences_to_hear]
-        sounds = {}
-        for point, each, key in zip(points, said, keys, strict=True):
-            keep = point.seed == task.seeds[0] and point.utterance in kept
-            if key not in self._heard or keep:
-                sounds[key] = Sound(self._say(each, point.utterance), point.utterance)
-            if keep and not flaw(sounds[key].waveform):
-                results.keep(file_name(point), sounds[key].waveform)
-        new = [key for key in sounds if key not in self._heard]
-        self._heard.update(zip(new, self._measure([sounds[key] for key in new], task), strict=True))
-        for point, key in zip(points, keys, strict=True):
-            results.add(point, self._heard[key].measures)
-            results.compare(point, self._heard[key].similarities)
+        """Measure a sound, unless another voice said the same, such as one that no step moved.
+
+        `heard`: by the hash of what is said, what was heard before.
+        """
+        key = hashlib.sha256(said.mel.tobytes()).digest()
+        keep = task.keeps(point)
+        if key not in heard or keep:
+            sound = Sound(self._say(said, point.utterance), point.utterance)
+            if keep and not flaw(sound.waveform):
+                results.keep(file_name(point), sound.waveform)
+            if key not in heard:
+                heard[key] = self._measure(sound, task.speaker)
+        results.add(point, heard[key].measures)
+        results.compare(point, heard[key].trials)
 
     def _say(self, prediction: Prediction, utterance: str) -> Waveform:
         if not np.isfinite(prediction.mel).all():
             return np.array([np.nan])
+        if len(prediction.mel) == 0:
+            return np.empty(0)
         return finish(self.vocoder(prediction.mel), utterance)
 
-    def _measure(self, sounds: Sequence[Sound], task: Task) -> list[Heard]:
-        heard = self.instruments.listen(sounds, task.speaker)
-        return [
-            Heard([*self.instruments.compare(sound), *each.measures], each.similarities)
-            for sound, each in zip(sounds, heard, strict=True)
-        ]
+    def _measure(self, sound: Sound, speaker: str) -> Heard:
+        heard = self.instruments.listen(sound, speaker)
+        return Heard([*self.instruments.compare(sound), *heard.measures], heard.trials)
 
 
 def file_name(point: Point) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from adaptts.evaluation import statistics
 from adaptts.evaluation.statistics import Array
-from adaptts.evaluation.verification import equal_error_rate
 from adaptts.params import PointParams, ReportParams
+from adaptts.reporting.error_rates import error_rates
 from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY, Metric
 from adaptts.reporting.results import REFERENCES, Results
 
@@ -30,6 +30,7 @@ class Comparison:
     points: pd.DataFrame  # columns POINTS; zero-step arms at steps 0 alone
     references: pd.DataFrame  # columns POINTS, at shots = steps = 0
     speakers: pd.DataFrame  # at the headline: arm (or reference), speaker, metric, value
+    trials: pd.DataFrame  # of verification, at the headline: columns VERIFICATION
     baseline: str | None  # the arm that the others are compared with; None if it is alone
     differences: pd.DataFrame  # columns DIFFERENCES: arm minus baseline, on the same utterances
     by_step: pd.DataFrame  # the same of the primary metric after every step, in a column steps
@@ -56,11 +57,15 @@ class Comparison:
         """`points` at the headline, zero-step arms included."""
         return _at(self.points, self.zero_step_arms, self.headline)
 
-    def metrics(self) -> list[Metric]:
-        """The metrics that have a value at the headline, of an arm or of a reference."""
+    def metrics(self, main: bool | None = None) -> list[Metric]:
+        """The metrics that have a value at the headline, of an arm or of a reference.
+
+        main: those of the headline table alone, or those of the second one alone.
+        """
         both = pd.concat([self.at_headline(), self.references])
         there = set(both.loc[both["measured"] > 0, "metric"])
-        return [metric for metric in METRICS if metric.name in there]
+        wanted = [metric for metric in METRICS if main is None or metric.main == main]
+        return [metric for metric in wanted if metric.name in there]
 
     def value(self, arm: str, metric: str) -> float:
         """The value of an arm or a reference at the headline; NaN where there is none."""
@@ -101,11 +106,11 @@ def compare(results: Results) -> Comparison:
     constant = results.measures["arm"].isin(results.zero_step_arms)
     places = pd.MultiIndex.from_frame(results.measures[["shots", "steps"]])
     points = estimator.summarise(results.measures[constant | places.isin(list(wanted))])
-    error_rates = _error_rates(results.verification)
-    reference = error_rates["arm"].isin(REFERENCES)
-    points = pd.concat([points, error_rates[~reference]], ignore_index=True)
+    rates = pd.DataFrame(error_rates(results.verification, experiment.report), columns=POINTS)
+    reference = rates["arm"].isin(REFERENCES)
+    points = pd.concat([points, rates[~reference]], ignore_index=True)
     references = estimator.summarise(results.references)
-    references = pd.concat([references, error_rates[reference]], ignore_index=True)
+    references = pd.concat([references, rates[reference]], ignore_index=True)
     at_headline = results.at(headline.shots, headline.steps)
     baseline = _baseline(results)
     best = _best(_at(points, results.zero_step_arms, headline))
@@ -116,6 +121,7 @@ def compare(results: Results) -> Comparison:
         points=points,
         references=references,
         speakers=_speaker_means(pd.concat([results.references, at_headline])),
+        trials=results.trials_at(headline.shots, headline.steps),
         baseline=baseline,
         differences=estimator.differences(at_headline, results.arms, baseline, METRICS),
         by_step=estimator.by_step(results, headline.shots, baseline),
@@ -242,18 +248,6 @@ def _sample(table: pd.DataFrame, metric: Metric, of: str | None = None) -> Sampl
     weights = np.where(np.isnan(errors) | np.isnan(total), 0.0, total)
     rates = np.divide(100 * errors, total, out=np.full(shape, np.nan), where=weights > 0)
     return Sample(rates, weights, list(speakers))
-
-
-def _error_rates(trials: pd.DataFrame) -> pd.DataFrame:
-    """The equal error rate of every arm and point, as columns POINTS without intervals."""
-    rows = []
-    for place, table in trials.groupby(["arm", "shots", "steps"], sort=False):
-        same = (table["speaker"] == table["enrolled"]).to_numpy()
-        values = table["similarity"].to_numpy(dtype=float)
-        if same.any() and not same.all():
-            rate = equal_error_rate(values[same], values[~same])
-            rows.append((*place, "eer", rate, np.nan, np.nan, int(same.sum()), 0))
-    return pd.DataFrame(rows, columns=POINTS)
 
 
 def _speaker_means(table: pd.DataFrame) -> pd.DataFrame:

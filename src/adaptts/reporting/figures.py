@@ -11,7 +11,9 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 import vl_convert
+from scipy.stats import norm
 
+from adaptts.reporting.error_rates import DETECTION
 from adaptts.reporting.metrics import Metric
 
 # Grey, sky, blue, vermilion, ochre, purple, green. Seven colours and six symbols: their pairs
@@ -22,6 +24,7 @@ PALETTES = {
 }
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
+SHARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98)  # ticks on probits
 WIDE = 8  # a ratio of losses that needs a logarithmic axis
 
 Specification = dict[str, Any]
@@ -128,6 +131,44 @@ def speakers(
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
     text = f"{metric.title} of each arm for each {unit}"
     return alt.layer(*layers).properties(height=height, description=text)
+
+
+def detection(table: pd.DataFrame, arms: Sequence[str]) -> Chart:
+    """Misses against false alarms on probit axes, a line for each arm and reference.
+
+    table: columns arm, false_alarms, misses (shares of 1) and x, y (their probits). Where a line
+    crosses the dashed diagonal is its equal error rate.
+    """
+    ends = [float(table[["x", "y"]].min().min()), float(table[["x", "y"]].max().max())]
+    ticks = [norm.ppf(share) for share in SHARES if ends[0] <= norm.ppf(share) <= ends[1]]
+    percent = "format(100 * cumulativeNormal(datum.value), '.2~r')"
+    axis = alt.Axis(values=ticks, labelExpr=percent, grid=True)
+    scale = alt.Scale(domain=ends, nice=False)
+    x = alt.X("x:Q", scale=scale, axis=axis, title="False alarms (%)")
+    y = alt.Y("y:Q", scale=scale, axis=axis, title="Misses (%)")
+    tip = ["arm:N", *[alt.Tooltip(f"{each}:Q", format=".1%") for each in DETECTION[1:3]]]
+    place = {"x": x, "y": y, "order": alt.Order("x:Q", sort="descending"), "tooltip": tip}
+    ours = table["arm"].isin(list(arms))
+    lines = _switchable(alt.Chart(table[ours])).mark_line(strokeWidth=2)
+    ceilings = alt.Chart(table[~ours])
+    names = ceilings.mark_text(align="left", dx=4).transform_aggregate(
+        x="min(x)", y="max(y)", groupby=["arm"]
+    )
+    diagonal = alt.Chart(pd.DataFrame({"x": ends, "y": ends}))
+    layers = [
+        diagonal.mark_line(strokeWidth=1, strokeDash=[4, 4]).encode(x=x, y=y),
+        *(
+            [
+                ceilings.mark_line(strokeWidth=1.2).encode(detail="arm:N", **place),
+                names.encode(x=x, y=y, text="arm:N"),
+            ]
+            if (~ours).any()
+            else []
+        ),
+        lines.encode(color=_colour(arms), **place),
+    ]
+    text = "Detection error trade-off: misses of each arm against false alarms"
+    return alt.layer(*layers).properties(height=380, description=text)
 
 
 def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:

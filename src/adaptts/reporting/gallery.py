@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from adaptts.reporting import figures
+from adaptts.reporting import error_rates, figures
 from adaptts.reporting.comparison import Axis, Comparison
 from adaptts.reporting.figures import Specification, specify
 from adaptts.reporting.metrics import METRICS
@@ -26,6 +26,7 @@ def draw(results: Results, comparison: Comparison) -> Gallery:
     return {
         **{axis: _curves(comparison, axis, arms) for axis in AXES},
         "speakers": _speakers(comparison, arms, results.unit),
+        "detection": _detection(comparison, arms),
         "trunk": _losses(trunk, []),
         "training": _losses(runs, arms),
         "weights": _weights(runs, arms),
@@ -93,6 +94,12 @@ def _speakers(comparison: Comparison, arms: list[str], unit: str) -> dict[str, S
             chart = figures.speakers(own[ours], unit, metric, arms, ceilings)
             charts[metric.name] = specify(chart)
     return charts
+
+
+def _detection(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
+    """One chart, where there are trials of both kinds."""
+    table = error_rates.detection(comparison.trials)
+    return {} if table.empty else {"det": specify(figures.detection(_rounded(table), arms))}
 
 
 def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:

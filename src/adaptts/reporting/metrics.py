@@ -19,6 +19,8 @@ class Metric:
     ratio: tuple[str, str] | None = None
     # Whether it is a mean over utterances, so that arms can be compared pair by pair.
     paired: bool = True
+    # Whether it stands in the headline table, or in the second one: prosody and voice.
+    main: bool = True
 
     @property
     def label(self) -> str:
@@ -94,8 +96,9 @@ METRICS = (
         "%",
         True,
         1,
-        "Equal error rate of telling the test voices apart by those embeddings: one figure for all "
-        "of them, without interval. Higher than that of the recordings: the voices are confused.",
+        "Equal error rate of telling the test voices apart by those embeddings, over the trials of "
+        "the episodes: each query against each enrolled voice. The interval resamples voices, with "
+        "all their trials. Higher than that of the recordings: the voices are confused.",
         paired=False,
     ),
     Metric(
@@ -113,6 +116,7 @@ METRICS = (
         True,
         1,
         "Frames along the path that are voiced in one and unvoiced in the other.",
+        main=False,
     ),
     Metric(
         "pitch_error",
@@ -121,6 +125,7 @@ METRICS = (
         True,
         2,
         "Error of the predicted pitch of each phone, before the vocoder.",
+        main=False,
     ),
     Metric(
         "duration_error",
@@ -129,6 +134,133 @@ METRICS = (
         True,
         1,
         "Mean absolute error of the predicted duration of each phone.",
+    ),
+    Metric(
+        "identification",
+        "Identification",
+        "%",
+        False,
+        1,
+        "Utterances whose nearest enrolled test voice, by the same cosine, is the right one: "
+        "closed-set identification among the test voices.",
+        main=False,
+    ),
+    Metric(
+        "eer_other_text",
+        "EER, other texts",
+        "%",
+        True,
+        1,
+        "The equal error rate with each voice as enrolled by recordings of other texts than the "
+        "trial's; shown where some trial repeats an enrolled text.",
+        paired=False,
+        main=False,
+    ),
+    Metric(
+        "min_dcf",
+        "minDCF",
+        "",
+        True,
+        3,
+        "Least detection cost of the same trials (NIST), with 5 % targets, relative to deciding "
+        "without listening.",
+        paired=False,
+        main=False,
+    ),
+    Metric(
+        "f0_correlation",
+        "F0 correlation",
+        "",
+        False,
+        3,
+        "Pearson correlation of log F0 along the time-warping path, where both are voiced.",
+        main=False,
+    ),
+    Metric(
+        "f0_mean_error",
+        "F0 mean error",
+        "semitones",
+        True,
+        2,
+        "Absolute difference of the utterances' mean F0, on a logarithmic scale, over voiced "
+        "frames.",
+        main=False,
+    ),
+    Metric(
+        "f0_range_error",
+        "F0 range error",
+        "semitones",
+        True,
+        2,
+        "Absolute difference of the standard deviations of F0 over voiced frames.",
+        main=False,
+    ),
+    Metric(
+        "rate_error",
+        "Rate error",
+        "%",
+        True,
+        1,
+        "How much longer or shorter the speech is than the recording's, from its first to its last "
+        "frame that is not silent, in % of that.",
+        main=False,
+    ),
+    Metric(
+        "energy_error",
+        "Energy error",
+        "dB",
+        True,
+        2,
+        "Root mean square difference of the frames' levels along the path, the mean difference "
+        "taken away; levels more than 40 dB below the loudest count as that.",
+        main=False,
+    ),
+    Metric(
+        "clipped",
+        "Clipped",
+        "%",
+        True,
+        3,
+        "Samples within 1 % of the utterance's peak: hundredths in speech, more where peaks were "
+        "cut off.",
+        main=False,
+    ),
+    Metric(
+        "squim_mos",
+        "MOS, predicted",
+        "",
+        False,
+        2,
+        "Opinion score 1 … 5 that TorchAudio-SQUIM predicts beside a recording of the voice with "
+        "another text (Manocha and Kumar 2022). A prediction: it has heard no listener here.",
+        main=False,
+    ),
+    Metric(
+        "squim_pesq",
+        "PESQ, predicted",
+        "",
+        False,
+        2,
+        "Wide-band PESQ as TorchAudio-SQUIM predicts it without a reference (Kumar et al. 2023).",
+        main=False,
+    ),
+    Metric(
+        "squim_stoi",
+        "STOI, predicted",
+        "",
+        False,
+        3,
+        "Short-time objective intelligibility 0 … 1 as TorchAudio-SQUIM predicts it.",
+        main=False,
+    ),
+    Metric(
+        "squim_si_sdr",
+        "SI-SDR, predicted",
+        "dB",
+        False,
+        1,
+        "Scale-invariant signal-to-distortion ratio as TorchAudio-SQUIM predicts it.",
+        main=False,
     ),
 )
 

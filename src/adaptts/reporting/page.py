@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import figures, listening, tables
+from adaptts.reporting import figures, listening, missing, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -93,11 +93,13 @@ def render(
         palettes=figures.PALETTES,
         metrics=comparison.metrics(),
         headline=tables.headline(results, comparison),
+        voice=tables.voice(results, comparison),
         differences=tables.differences(comparison),
         differences_by_step=tables.differences_by_step(comparison),
         cost=tables.cost(summarise(results)),
         tuning=tables.tuning(results),
         sanity=tables.sanity(checks),
+        missing=tables.missing(missing.tabulate(results)),
         audit=_audit(results),
         versions=tables.pairs("Made with", ["What", "Version"], provenance.software),
         data=tables.pairs("Data, as dvc.lock has them", ["Output", "MD5"], provenance.data),
@@ -106,6 +108,7 @@ def render(
         speaker_metrics=_metrics_of(charts["speakers"]),
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
         tasks=list(charts["weights"]),
+        has_trials=bool(charts["detection"]),
         has_sound=shelf is not None,
         payload=embed(payload),
         css=Markup(_source("page.css")),
@@ -223,6 +226,12 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "speakers_caption": (
             f"Means of each test {unit} at {place}. Ticks: recordings, and recordings through the "
             f"vocoder, where they are measured."
+        ),
+        "detection_caption": (
+            f"At {place}. A threshold on similarity decides whether an utterance is an enrolled "
+            f"test {unit}'s; misses against false alarms as it falls, on probit axes. Where a line "
+            f"crosses the dashed diagonal is its equal error rate. Thin: recordings, and "
+            f"recordings through the vocoder."
         ),
         "listen_caption": (
             "One recording plays at a time. All arms say the same sentences, with the first seed; "

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting import costs, figures, gallery, listening, sanity, tables
+from adaptts.reporting import (
+    costs,
+    error_rates,
+    figures,
+    gallery,
+    listening,
+    missing,
+    sanity,
+    tables,
+)
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import METRICS
@@ -17,7 +26,8 @@ from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
 
 FIGURE_WIDTH = {
-    "steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480, "weights": 320,
+    "steps": 560, "shots": 560, "speakers": 560, "detection": 480, "trunk": 480, "training": 480,
+    "weights": 320,
 }  # fmt: skip
 
 
@@ -88,11 +98,14 @@ class Report:
             "cost": costs_table,
             "tuning": self.results.trials,
             "sanity": sanity.tabulate(self.checks),
+            "missing": missing.tabulate(self.results),
+            "detection": error_rates.detection(self.comparison.trials),
         }
         for name, frame in frames.items():
             frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
         grids = {
             "headline": tables.headline(self.results, comparison),
+            "voice": tables.voice(self.results, comparison),
             "differences": tables.differences(comparison),
             "differences_by_step": tables.differences_by_step(comparison),
             "cost": tables.cost(costs_table),

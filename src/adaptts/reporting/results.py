@@ -22,7 +22,8 @@ TRUNK = "trunk"  # the run that every arm of a seed starts from
 
 KEY = ["arm", "speaker", "seed", "draw", "shots", "steps", "utterance", "metric"]
 MEASURES = [*KEY, "value", "note"]
-VERIFICATION = ["arm", "speaker", "shots", "steps", "enrolled", "similarity"]
+VERIFICATION = ["arm", "speaker", "shots", "steps", "enrolled", "target", "same_text",
+                "similarity", "other_text_similarity"]  # fmt: skip
 CLIPS = ["arm", "speaker", "utterance", "shots", "steps", "path"]
 # Of tuning, by number; least and largest bound the step size. Distortion is NaN if it diverged.
 TRIALS = ["arm", "trial", "rule", "step_size", "least", "largest", "anchor", "distortion", "state",
@@ -88,6 +89,13 @@ class Results:
         table = self.measures[self.measures["shots"] == shots]
         constant = table["arm"].isin(self.zero_step_arms)
         return table[(table["steps"] == steps) | constant]
+
+    def trials_at(self, shots: int, steps: int) -> pd.DataFrame:
+        """The trials of verification at a point of the grid, and those of the references."""
+        table = self.verification
+        constant = table["arm"].isin(self.zero_step_arms)
+        here = (table["shots"] == shots) & ((table["steps"] == steps) | constant)
+        return table[here | table["arm"].isin(REFERENCES)]
 
 
 def load(root: Path, experiment: Experiment) -> Results:

@@ -32,7 +32,7 @@ class Check:
 
 def examine(results: Results, comparison: Comparison) -> list[Check]:
     """All checks, in the order of the page."""
-    metrics = comparison.metrics()
+    metrics = comparison.metrics(main=True)
     return [
         _whole(results),
         _missing(results),

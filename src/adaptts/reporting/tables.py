@@ -1,7 +1,7 @@
 """The report's tables: one description of each, to be written as HTML, Markdown and text."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -89,9 +89,15 @@ class _Standings:
         return "tie" if arm in self.comparison.tied.get(metric, ()) else ""
 
 
-def headline(results: Results, comparison: Comparison) -> Grid:
-    """Every arm and metric at the headline, references apart; absent arms with dashes."""
-    point, metrics = comparison.headline, comparison.metrics()
+def headline(
+    results: Results, comparison: Comparison, metrics: Sequence[Metric] | None = None
+) -> Grid:
+    """Every arm and metric at the headline, references apart; absent arms with dashes.
+
+    metrics: the columns, the main ones that are measured if left out.
+    """
+    point = comparison.headline
+    metrics = comparison.metrics(main=True) if metrics is None else metrics
     both = pd.concat([comparison.references, comparison.at_headline()])
     standings = _Standings(comparison, both.set_index(["arm", "metric"]))
     references = [name for name in REFERENCES if name in set(comparison.references["arm"])]
@@ -116,11 +122,15 @@ def headline(results: Results, comparison: Comparison) -> Grid:
     )  # fmt: skip
 
 
-def differences(comparison: Comparison) -> Grid:
-    """Every arm minus the baseline, with intervals and Holm-adjusted p-values."""
+def differences(comparison: Comparison, metrics: Sequence[Metric] | None = None) -> Grid:
+    """Every arm minus the baseline, with intervals and Holm-adjusted p-values.
+
+    metrics: the columns, as for `headline`; those that are not compared are left out.
+    """
     found = {(row["arm"], row["metric"]): row for row in comparison.differences.to_dict("records")}
-    metrics = [metric for metric in comparison.metrics()
-               if metric.name in set(comparison.differences["metric"])]  # fmt: skip
+    compared = set(comparison.differences["metric"])
+    wanted = comparison.metrics(main=True) if metrics is None else metrics
+    metrics = [metric for metric in wanted if metric.name in compared]
 
     def cell(arm: str, metric: Metric) -> Cell:
         row = found.get((arm, metric.name))
@@ -140,6 +150,27 @@ def differences(comparison: Comparison) -> Grid:
             )
         ],
     )
+
+
+def voice(results: Results, comparison: Comparison) -> Grid:
+    """The metrics that the headline leaves out."""
+    grid = headline(results, comparison, comparison.metrics(main=False))
+    return replace(grid, caption=f"Voice and prosody. {grid.caption}")
+
+
+def missing(found: pd.DataFrame) -> Grid:
+    """What `missing.tabulate` has found."""
+    rows = [
+        (
+            str(row["arm"]),
+            str(row["metric"]),
+            str(row["reason"]),
+            f"{row['missing']} of {row['of']}",
+        )
+        for row in found.to_dict("records")
+    ]
+    caption = "Missing values, at all points: counted here, left out of every mean"
+    return pairs(caption, ["Arm", "Metric", "Reason", "Missing"], rows)
 
 
 def differences_by_step(comparison: Comparison) -> Grid:
