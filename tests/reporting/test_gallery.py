@@ -31,7 +31,9 @@ def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_metric_has_its_charts(charts: Gallery) -> None:
-    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training", "weights"}
+    assert set(charts) == {
+        "steps", "shots", "speakers", "ranks", "trunk", "training", "weights",
+    }  # fmt: skip
     assert "mcd" in charts["steps"]
     assert "eer" not in charts["speakers"]  # one figure for all speakers
     assert list(charts["training"]) == ["loss", "mel"]

@@ -26,6 +26,7 @@ def draw(results: Results, comparison: Comparison) -> Gallery:
     return {
         **{axis: _curves(comparison, axis, arms) for axis in AXES},
         "speakers": _speakers(comparison, arms, results.unit),
+        "ranks": _standings(comparison, arms),
         "trunk": _losses(trunk, []),
         "training": _losses(runs, arms),
         "weights": _weights(runs, arms),
@@ -93,6 +94,20 @@ def _speakers(comparison: Comparison, arms: list[str], unit: str) -> dict[str, S
             chart = figures.speakers(own[ours], unit, metric, arms, ceilings)
             charts[metric.name] = specify(chart)
     return charts
+
+
+def _standings(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
+    return {
+        standing.metric.name: specify(
+            figures.standing(
+                _rounded(standing.ranks[["arm", "rank", "low", "high"]]),
+                standing.cliques,
+                standing.metric,
+                arms,
+            )
+        )
+        for standing in comparison.standings
+    }
 
 
 def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:

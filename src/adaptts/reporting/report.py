@@ -15,9 +15,11 @@ from adaptts.reporting.metrics import METRICS
 from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
+from adaptts.reporting.standings import PAIRS, RANKS, joined
 
 FIGURE_WIDTH = {
-    "steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480, "weights": 320,
+    "steps": 560, "shots": 560, "speakers": 560, "ranks": 560,
+    "trunk": 480, "training": 480, "weights": 320,
 }  # fmt: skip
 
 
@@ -82,6 +84,8 @@ class Report:
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
             "differences": comparison.differences,
             "differences_by_step": comparison.by_step,
+            "ranks": joined(RANKS, [standing.ranks for standing in comparison.standings]),
+            "pairs": joined(PAIRS, [standing.pairs for standing in comparison.standings]),
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
@@ -95,6 +99,9 @@ class Report:
             "headline": tables.headline(self.results, comparison),
             "differences": tables.differences(comparison),
             "differences_by_step": tables.differences_by_step(comparison),
+            "ranks": tables.ranks(comparison),
+            "standings": tables.standings(comparison),
+            "power": tables.power(comparison),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
             "sanity": tables.sanity(self.checks),
