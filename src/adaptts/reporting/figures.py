@@ -167,6 +167,29 @@ def standing(
     return alt.layer(*layers).properties(height=22 * len(order) + 10, description=text)
 
 
+def front(table: pd.DataFrame, quality: Metric, arms: Sequence[str]) -> Chart:
+    """Quality against seconds of adaptation, for every point that was heard.
+
+    table: columns arm, shots, steps, quality, similarity, compute (seconds of adaptation), front:
+    whether no other point beats it; such points are large.
+    """
+    x = alt.X("compute:Q", scale=alt.Scale(type="symlog", constant=0.1),
+              axis=alt.Axis(tickCount=6), title="Seconds of adaptation")  # fmt: skip
+    y = alt.Y("quality:Q", scale=alt.Scale(zero=False), title=_title(quality))
+    tip = ["arm:N", "shots:Q", "steps:Q", alt.Tooltip("compute:Q", format=".2f"),
+           *_numbers(quality, "quality"), alt.Tooltip("similarity:Q", format=".3f")]  # fmt: skip
+    base = _switchable(alt.Chart(table)).encode(x=x, y=y)
+    points = base.mark_point(filled=True).encode(
+        color=_colour(arms),
+        shape=_shape(arms),
+        size=alt.condition("datum.front", alt.value(130), alt.value(35)),
+        opacity=alt.condition("datum.front", alt.value(1), alt.value(0.45)),
+        tooltip=tip,
+    )
+    text = f"{quality.title} against seconds of adaptation; large points are worth their cost"
+    return points.properties(height=300, description=text)
+
+
 def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     """A loss along training, a line per run.
 

@@ -17,12 +17,13 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import figures, listening, tables
+from adaptts.reporting import advice, figures, listening, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
+from adaptts.reporting.decision import Decision
 from adaptts.reporting.gallery import Gallery
-from adaptts.reporting.metrics import BY_NAME, METRICS
+from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY
 from adaptts.reporting.results import RETAKE, Results
 from adaptts.reporting.sanity import Check
 from adaptts.reporting.tables import Grid
@@ -43,6 +44,7 @@ SECTIONS = {
     "speakers": "Speakers",
     "listen": "Listen",
     "cost": "Cost",
+    "decide": "Decide",
     "training": "Training",
     "sanity": "Sanity",
     "reproduce": "Reproduce",
@@ -71,6 +73,7 @@ def render(
     results: Results,
     comparison: Comparison,
     checks: Sequence[Check],
+    decision: Decision,
     charts: Gallery,
     provenance: Provenance,
 ) -> str:
@@ -102,6 +105,7 @@ def render(
         power=tables.power(comparison),
         rank_metrics=_metrics_of(charts["ranks"]),
         cost=tables.cost(summarise(results)),
+        decision=_decision(results, comparison, decision),
         tuning=tables.tuning(results),
         sanity=tables.sanity(checks),
         audit=_audit(results),
@@ -118,6 +122,42 @@ def render(
         script=Markup(_source("page.js")),
         vega=Markup(libraries()),
     )
+
+
+def _decision(results: Results, comparison: Comparison, decision: Decision) -> dict[str, Any]:
+    """What decision.html shows."""
+    unit, steps = results.unit, comparison.headline.steps
+    return {
+        "options": len(decision.options),
+        "start": advice.start(decision, comparison) if len(decision.options) else {},
+        "recommended": advice.recommended(decision),
+        "recommended_caption": (
+            f"Chosen by the validation {unit}s' mean {PRIMARY.title.lower()}, with the first seed, "
+            f"among all numbers of shots and of steps up to {steps}, where trials are judged. "
+            f"Beside it the test {unit}s', which nothing is chosen by, with "
+            f"{comparison.confidence:.0%} intervals. An utterance is counted as "
+            f"{results.utterance_seconds:.2g} s, the corpus' mean; compute is of the machine that "
+            f"ran the stages."
+        ),
+        "lacking": (
+            "there are no validation curves below tuning/, no times of adaptation or no lengths of "
+            "utterances."
+        ),
+        "reached": advice.reached(decision, comparison),
+        "reached_caption": (
+            f"Means over the test {unit}s. Between the measured numbers of steps the curves are "
+            f"taken to be straight; not reached: not within {decision.last_step} steps."
+        ),
+        "front": advice.front(decision),
+        "front_caption": (
+            "Every point where sound was measured. A point is large where no other is at least as "
+            f"good in {decision.quality.title}, similarity, seconds of adaptation and shots and "
+            "better in one of them; times within a tenth are equal. Training is left out, because "
+            "all arms may spend the same."
+        ),
+        "payload": embed(advice.payload(decision)),
+        "script": Markup(_source("decision.js")),
+    }
 
 
 def embed(values: Any) -> Markup:
