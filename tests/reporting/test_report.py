@@ -30,9 +30,17 @@ def test_every_output_is_written(written: Path) -> None:
         "sanity",
         "missing",
         "detection",
+        "ranks",
+        "pairs",
+        "options",
+        "steps_to_reach",
+        "front",
     }
     assert {f"tables/{name}.csv" for name in tables} <= names
-    assert {f"tables/{name}.md" for name in ("headline", "voice", "differences", "cost")} <= names
+    assert {
+        f"tables/{name}.md"
+        for name in ("headline", "voice", "standings", "power", "recommended", "cost")
+    } <= names
     assert {f"curves/{arm}.csv" for arm in EFFECTS} <= names
     charts = ("steps-mel_distortion", "training-loss", "detection-det")
     assert {f"figures/{name}.svg" for name in charts} <= names
