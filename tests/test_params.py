@@ -35,6 +35,7 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ("split", "validation", ["f3"], "under both test and validation"),
         ("split", "test", [], "test must name at least one"),
         ("split", "test", ["two words"], "split.test.0: got 'two words'"),
+        ("split", "test", [1089], "split.test.0: got 1089; it must be text: put it in quotes"),
         ("split", "test", ["en-gb"], "got 'en-gb'; it must be of A-Z, a-z, 0-9, _ and ."),
         ("report", "confidence", 1.0, "report.confidence: got 1.0"),
         ("evaluation", "headline", {"shots": 3, "steps": 20}, "asks for 3 shots"),

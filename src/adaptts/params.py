@@ -418,6 +418,8 @@ def _describe(error: ValidationError, section: str) -> list[str]:
                 f"{key}: got {problem['input']!r:.200}; it must be of A-Z, a-z, 0-9, _ and ., and "
                 "begin with a letter or digit, because it names folders and stages; rename it"
             )
+        elif problem["type"] == "string_type":
+            lines.append(f"{key}: got {problem['input']!r:.200}; it must be text: put it in quotes")
         else:
             rule = problem["msg"].removeprefix("Value error, ")
             # A rule that joins several keys names their values itself.

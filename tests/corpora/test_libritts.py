@@ -1,4 +1,7 @@
+import threading
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import miniatures
@@ -81,6 +84,24 @@ def test_the_parts_archives_become_a_corpus(libritts_mirror, tmp_path):
     assert corpus.table["sex"].tolist() == ["female", "female", "male"]
     assert corpus.table["subset"].tolist() == ["dev-clean", "dev-clean", "train-clean-100"]
     assert corpus.info.exclusions == []
+
+
+def test_the_archives_are_downloaded_from_a_mirror_on_a_server(libritts_mirror, tmp_path):
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args) -> None:
+            pass
+
+    serve = partial(Handler, directory=str(libritts_mirror))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        corpus = prepare("libritts", tmp_path / "corpus", subsets=PARTS, mirror=mirror)
+        server.shutdown()
+        thread.join()
+    assert len(corpus.table) == len(UTTERANCES)
+    downloaded = {path.name for path in (tmp_path / "downloads").iterdir() if path.is_file()}
+    assert downloaded == {"dev-clean.tar.gz", "train-clean-100.tar.gz"}
 
 
 def test_what_is_unpacked_is_used_without_its_archives(libritts_mirror, tmp_path):

@@ -134,14 +134,15 @@ def draw_utterances(table: pd.DataFrame, params: CorpusParams) -> list[int]:
 
     `table` has the columns speaker and text.
     """
-    chosen = choose(sorted(set(table["speaker"])), params.speakers, "corpus.speakers")
+    positions = table.groupby("speaker").indices
+    chosen = choose(sorted(map(str, positions)), params.speakers, "corpus.speakers")
     kept: list[int] = []
     for speaker in chosen:
-        positions = np.flatnonzero(table["speaker"] == speaker)
         # What is drawn of a speaker does not hang on who else is there.
         generator = np.random.default_rng([params.seed, zlib.crc32(speaker.encode())])
-        order = generator.permutation(positions)
-        turns = table["text"].iloc[order].groupby(table["text"].iloc[order]).cumcount().to_numpy()
+        order = generator.permutation(positions[speaker])
+        texts = table["text"].iloc[order]
+        turns = texts.groupby(texts).cumcount().to_numpy()
         order = order[np.argsort(turns, kind="stable")]
         kept += order[: params.utterances_per_speaker].tolist()
     return sorted(kept)
