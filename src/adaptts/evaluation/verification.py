@@ -12,8 +12,8 @@ from adaptts.evaluation.statistics import LEAST_SPEAKERS
 
 Array = NDArray[np.float64]
 
-# Of the detection cost: how rare targets are, as in NIST's evaluations since 2016 (SRE16: 0.01 and
-# 0.005, here the first of VoxSRC's); a miss and a false alarm cost the same.
+# Of the detection cost: how rare targets are, as in the VoxCeleb challenges (VoxSRC); a miss and a
+# false alarm cost the same.
 TARGET_SHARE = 0.05
 
 

@@ -150,25 +150,25 @@ def detection(table: pd.DataFrame, arms: Sequence[str]) -> Chart:
     place = {"x": x, "y": y, "order": alt.Order("x:Q", sort="descending"), "tooltip": tip}
     ours = table["arm"].isin(list(arms))
     lines = _switchable(alt.Chart(table[ours])).mark_line(strokeWidth=2)
-    ceilings = alt.Chart(table[~ours])
-    names = ceilings.mark_text(align="left", dx=4).transform_aggregate(
-        x="min(x)", y="max(y)", groupby=["arm"]
-    )
+    ceilings = [_ceiling(rows, number, place) for number, (_, rows) in
+                enumerate(table[~ours].groupby("arm", sort=False))]  # fmt: skip
     diagonal = alt.Chart(pd.DataFrame({"x": ends, "y": ends}))
     layers = [
         diagonal.mark_line(strokeWidth=1, strokeDash=[4, 4]).encode(x=x, y=y),
-        *(
-            [
-                ceilings.mark_line(strokeWidth=1.2).encode(detail="arm:N", **place),
-                names.encode(x=x, y=y, text="arm:N"),
-            ]
-            if (~ours).any()
-            else []
-        ),
+        *[layer for ceiling in ceilings for layer in ceiling],
         lines.encode(color=_colour(arms), **place),
     ]
     text = "Detection error trade-off: misses of each arm against false alarms"
     return alt.layer(*layers).properties(height=380, description=text)
+
+
+def _ceiling(rows: pd.DataFrame, number: int, place: dict[str, Any]) -> list[alt.Chart]:
+    """The thin line of a reference, named at its right end, where it lies lowest."""
+    chart = alt.Chart(rows)
+    line = chart.mark_line(strokeWidth=1.2, strokeDash=[[1, 0], [2, 2]][number % 2])
+    name = alt.Chart(rows[rows["x"] == rows["x"].max()].tail(1))
+    label = name.mark_text(align="right", dy=-6 + 16 * number)
+    return [line.encode(**place), label.encode(x=place["x"], y=place["y"], text="arm:N")]
 
 
 def standing(

@@ -295,7 +295,7 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "detection_caption": (
             f"At {place}. A threshold on similarity decides whether an utterance is an enrolled "
             f"test {unit}'s; misses against false alarms as it falls, on probit axes. Where a line "
-            f"crosses the dashed diagonal is its equal error rate. Thin: recordings, and "
+            f"crosses the dashed diagonal is its equal error rate. Thin: recordings; dotted: "
             f"recordings through the vocoder."
         ),
         "listen_caption": (
