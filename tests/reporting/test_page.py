@@ -39,6 +39,10 @@ VISIT = """<script>(async () => {
   await wait(500);
   state.switched = all("[data-figure=steps]")[0].textContent.includes("WER (%)");
   state.still = dots();
+  const width = () => all("[data-figure=ranks] svg")[0].getBoundingClientRect().width;
+  document.getElementById("standings").open = true;
+  await wait(500);
+  state.opened = width() > 400;
   all(".play")[5].click();
   await wait(20);
   state.playing = all('.play[aria-pressed="true"]').length;
@@ -179,7 +183,8 @@ def test_a_browser_hides_arms_switches_metrics_and_plays(written: Path, tmp_path
     found = re.search("<title>([^<]*)</title>", dom)
     assert found is not None
     assert json.loads(html.unescape(found[1])) == {
-        "shown": 3, "hidden": 0, "switched": True, "still": 0, "playing": 1, "failed": 0,
+        "shown": 3, "hidden": 0, "switched": True, "still": 0, "opened": True,
+        "playing": 1, "failed": 0,
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite, isnan
 
-from adaptts.evaluation.statistics import least_p_value
+from adaptts.evaluation.statistics import LEAST_SPEAKERS, least_p_value
 from adaptts.reporting.comparison import Axis, Comparison
 from adaptts.reporting.metrics import BY_NAME, PRIMARY, Metric
 from adaptts.reporting.results import NATURAL, Results
@@ -140,6 +140,11 @@ def _power(results: Results, comparison: Comparison) -> list[str]:
         said.append(
             f"With {counted(speakers, f'test {results.unit}')} the permutation test cannot give a "
             f"p-value below {least:.2g}, nor below {adjusted:.2g} after Holm's correction for "
-            f"{counted(family, 'comparison')}: here only the intervals can tell arms apart."
+            f"{counted(family, 'comparison')}: here "
+            + (
+                "nothing can tell arms apart."
+                if speakers < LEAST_SPEAKERS
+                else "only the intervals can tell arms apart."
+            )
         )
     return said

@@ -183,7 +183,7 @@ def standing(
     rows = alt.Scale(domain=order)
     row = alt.Y("arm:N", title=None, scale=rows)
     reach = alt.Scale(domain=[0.5, len(order) + 0.7 + 0.3 * len(cliques)])
-    ticks = alt.Axis(values=list(range(1, len(order) + 1)), grid=True)
+    ticks = alt.Axis(values=list(range(1, len(order) + 1)), grid=True, format="d")
     x = alt.X("rank:Q", scale=reach, axis=ticks, title=f"Mean rank by {metric.title}, 1 is best")
     tip = [alt.Tooltip(f"{name}:Q", format=".1f") for name in ("rank", "low", "high")]
     base = alt.Chart(table).encode(y=row)

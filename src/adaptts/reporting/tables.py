@@ -254,14 +254,15 @@ def standings(comparison: Comparison) -> Grid:
         rows.append(
             (
                 standing.metric.title,
-                f"{arms} arms, {standing.speakers}",
+                f"{arms}",
+                f"{standing.speakers}",
                 f"{standing.friedman_p:.2g}" if known else DASH,
                 f"{standing.critical_difference:.1f}{blunt}" if known else DASH,
                 f"{apart} of {len(two)}",
                 f"{tested} of {len(two)}",
             )
         )
-    heads = ["Metric", "Compared, on", "Friedman p", "Critical difference of ranks",
+    heads = ["Metric", "Arms", "Voices", "Friedman p", "Critical difference of ranks",
              "Pairs with an interval without 0", "Pairs told apart by Holm's tests"]  # fmt: skip
     return pairs("All arms beside each other", heads, rows)
 
@@ -280,7 +281,7 @@ def power(comparison: Comparison) -> Grid:
                     _detectable(metric, own["detectable_holm"]),
                 )
             )
-    heads = ["Metric", "Measured on", "Found four times in five, alone", "After Holm's correction"]
+    heads = ["Metric", "Voices", "Found four times in five, alone", "After Holm's correction"]
     return pairs(f"Smallest true differences from {comparison.baseline} that would be found",
                  heads, rows)  # fmt: skip
 
