@@ -103,6 +103,41 @@ def test_blocks_one_behind_another_have_the_second_derivatives_of_their_plain_fo
         torch.testing.assert_close(one, other, **EXACT)
 
 
+@pytest.mark.parametrize("shared", [[], [0], [2], [1, 3, 4]])
+def test_blocks_of_several_voices_in_one_pass_are_those_of_each(arguments, mask, shared) -> None:
+    """Whatever of the arguments is the same for all voices; with first and second derivatives."""
+    own = [draw(3, *a.shape, seed=10 + place) for place, a in enumerate(arguments)]
+    taken = [a if place in shared else o for place, (a, o) in enumerate(zip(arguments, own, strict=True))]
+    dims = tuple(None if place in shared else 0 for place in range(6))
+
+    def each(hidden, condition, mask, *rest) -> Tensor:
+        parts = [hidden, condition, *rest]
+        rows = [
+            [part if dim is None else part[voice] for part, dim in zip(parts, dims, strict=True)]
+            for voice in range(3)
+        ]
+        return torch.stack([residual_block(x, c, mask, *others) for x, c, *others in rows])
+
+    together = torch.func.vmap(residual_block, in_dims=(*dims[:2], None, *dims[2:]))
+    found = second_order(together, taken, mask, list(range(6)))
+    expected = second_order(each, taken, mask, list(range(6)))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_derivatives_of_a_convolution_agree_with_numeric_ones() -> None:
+    arguments = [draw(2, 7, 3, seed=0), draw(4, 5 * 3, seed=1), draw(4, seed=2)]
+    assert gradcheck(convolve, arguments)
+    assert gradgradcheck(convolve, arguments)
+
+
+def test_convolutions_of_several_voices_in_one_pass_are_those_of_each() -> None:
+    hidden, weight, bias = draw(2, 7, 3, seed=0), draw(5, 4, 9, seed=1), draw(5, 4, seed=2)
+    found = torch.func.vmap(convolve, in_dims=(None, 0, 0))(hidden, weight, bias)
+    expected = torch.stack([convolve(hidden, w, b) for w, b in zip(weight, bias, strict=True)])
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
 def test_third_derivatives_are_refused(arguments, mask) -> None:
     hidden, condition, *rest = arguments
     (first,) = torch.autograd.grad(

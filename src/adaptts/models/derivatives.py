@@ -25,10 +25,9 @@ def normalise(hidden: Tensor) -> Tensor:
     return F.layer_norm(hidden, hidden.shape[-1:], eps=EPSILON)
 
 
-def convolve(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def convolve(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A convolution of odd width with zeros beyond the ends: [B, L, C] -> [B, L, outputs]."""
-    kernel = _kernel(weight, hidden.shape[-1])
-    return _sequence(F.conv2d(_image(hidden), kernel, bias, padding=(0, kernel.shape[-1] // 2)))
+    return _Convolution.apply(hidden, weight) + bias
 
 
 def residual_block(
@@ -44,44 +43,117 @@ def residual_block(
 
     hidden: x, [B, L, C]; condition: scale and shift, [B, 2C]; mask: [B, L, 1] of 0 and 1.
     """
-    result, _ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
+    result, *_ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
     return result
 
 
-def _image(hidden: Tensor) -> Tensor:
-    """[B, L, C] as an image one pixel high, in the order of memory that is quick: no copy."""
-    return hidden.transpose(1, 2).unsqueeze(2)
+def _by_group(
+    function: type[Function], info: Any, in_dims: tuple[int | None, ...], inputs: tuple[Tensor, ...]
+) -> tuple[Any, Any]:
+    """The rule for torch.func.vmap of a function that takes groups in front as they are."""
+    grouped = [
+        value.expand(info.batch_size, *value.shape) if place is None else value.movedim(place, 0)
+        for place, value in zip(in_dims, inputs, strict=True)
+    ]
+    results = function.apply(*grouped)
+    return results, 0 if isinstance(results, Tensor) else (0,) * len(results)
 
 
-def _sequence(image: Tensor) -> Tensor:
-    return image.squeeze(2).transpose(1, 2)
+# Convolution as one product: y = taps(x) Wᵀ, with the places around each one side by side. Its
+# derivatives are products of the same kinds, so that those of any order follow.
 
 
-def _kernel(weight: Tensor, inputs: int) -> Tensor:
-    return weight.view(len(weight), 1, -1, inputs).permute(0, 3, 1, 2)
+def _taps(hidden: Tensor, width: int) -> Tensor:
+    """[B, L, C] -> [B · L, width · C], zeros beyond the ends."""
+    padded = F.pad(hidden, (0, 0, width // 2, width // 2))
+    windows = padded.unfold(-2, width, 1).transpose(-1, -2)
+    return windows.reshape(*hidden.shape[:-3], -1, width * hidden.shape[-1])
 
 
-def _by_input(gradient: Tensor, weight: Tensor, inputs: int) -> Tensor:
-    kernel = _kernel(weight, inputs)
-    hidden = gradient.new_empty(*gradient.shape[:2], inputs)  # only its shape is read
-    return _sequence(_backward(gradient, hidden, kernel, [True, False, False])[0])
+def _convolve(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return _places(_linear(_taps(hidden, _width(hidden, weight)), weight, bias), hidden)
 
 
-def _by_weight(gradient: Tensor, hidden: Tensor, width: int) -> Tensor:
-    outputs, inputs = gradient.shape[-1], hidden.shape[-1]
-    kernel = _kernel(gradient.new_empty(outputs, width * inputs), inputs)  # its shape
-    found = _backward(gradient, hidden, kernel, [False, True, False])[1]
-    return found.permute(0, 2, 3, 1).reshape(outputs, width * inputs)
+def _correlate(gradient: Tensor, hidden: Tensor, width: int) -> Tensor:
+    """The derivative by the weight, [outputs, width · inputs]."""
+    return _rows(gradient).mT @ _taps(hidden, width)
 
 
-def _backward(
-    gradient: Tensor, hidden: Tensor, kernel: Tensor, wanted: list[bool]
-) -> tuple[Tensor, ...]:
-    padding = [0, kernel.shape[-1] // 2]
-    return torch.ops.aten.convolution_backward.default(
-        _image(gradient), _image(hidden), kernel, None, [1, 1], padding, [1, 1], False, [0, 0], 1,
-        wanted,
-    )  # fmt: skip
+def _turned(weight: Tensor, width: int) -> Tensor:
+    """The weight of the convolution that leads from the gradient by the result to that by x."""
+    taps = weight.unflatten(-1, (width, -1)).flip(-2)  # [outputs, width, inputs]
+    return taps.transpose(-3, -1).flatten(-2)
+
+
+def _width(hidden: Tensor, weight: Tensor) -> int:
+    return weight.shape[-1] // hidden.shape[-1]
+
+
+def _rows(hidden: Tensor) -> Tensor:
+    """[B, L, C] -> [B · L, C]"""
+    return hidden.flatten(-3, -2)
+
+
+def _places(rows: Tensor, hidden: Tensor) -> Tensor:
+    """[B · L, C] -> [B, L, C]"""
+    return rows.unflatten(-2, hidden.shape[-3:-1])
+
+
+def _linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if bias is None:
+        return rows @ weight.mT
+    if rows.ndim == 2:
+        return torch.addmm(bias, rows, weight.mT)
+    return torch.baddbmm(bias.unsqueeze(-2), rows, weight.mT)
+
+
+def _linear_onto(result: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+    """result + rows Wᵀ, in the place of `result`."""
+    if rows.ndim == 2:
+        return result.addmm_(rows, weight.mT)
+    return result.baddbmm_(rows, weight.mT)
+
+
+class _Convolution(Function):
+    @staticmethod
+    def forward(hidden: Tensor, weight: Tensor) -> Tensor:
+        return _convolve(hidden, weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight = ctx.saved_tensors
+        width = _width(hidden, weight)
+        by_hidden, by_weight = ctx.needs_input_grad
+        return (
+            _Convolution.apply(gradient, _turned(weight, width)) if by_hidden else None,
+            _Correlation.apply(gradient, hidden, width) if by_weight else None,
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        return _by_group(_Convolution, info, in_dims, inputs)
+
+
+class _Correlation(Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, hidden: Tensor, width: int) -> Tensor:
+        ctx.save_for_backward(gradient, hidden)
+        ctx.width = width
+        return _correlate(gradient, hidden, width)
+
+    @staticmethod
+    def backward(ctx: Any, rate: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, hidden = ctx.saved_tensors
+        by_gradient, by_hidden, _ = ctx.needs_input_grad
+        return (
+            _Convolution.apply(hidden, rate) if by_gradient else None,
+            _Convolution.apply(gradient, _turned(rate, ctx.width)) if by_hidden else None,
+            None,
+        )
 
 
 # Normalisation: n = (x − mean) · r with r = 1 / deviation.
@@ -134,7 +206,6 @@ def _silu_bend(hidden: Tensor) -> Tensor:
 class _Block(Function):
     @staticmethod
     def forward(
-        ctx: Any,
         hidden: Tensor,
         condition: Tensor,
         mask: Tensor,
@@ -142,25 +213,34 @@ class _Block(Function):
         bias: Tensor,
         output_weight: Tensor,
         output_bias: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         normal, mean, r = _moments(hidden)
         scale, shift = _scale_and_shift(condition)
-        u = convolve(torch.addcmul(shift, normal, scale) * mask, weight, bias)
-        result = F.linear(F.silu(u), output_weight, output_bias).add_(hidden).mul_(mask)
-        ctx.save_for_backward(
-            hidden, condition, mask, weight, bias, output_weight, output_bias, u, mean, r
-        )
+        u = _convolve(torch.addcmul(shift, normal, scale).mul_(mask), weight, bias)
+        update = _linear(_rows(F.silu(u)), output_weight, output_bias)
+        return _places(update, hidden).add_(hidden).mul_(mask), u, mean, r
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        _, u, mean, r = output
+        ctx.mark_non_differentiable(mean, r)
+        ctx.save_for_backward(*inputs, u, mean, r)
         ctx.set_materialize_grads(False)
-        return result, u
 
     @staticmethod
     def backward(
-        ctx: Any, gradient: Tensor | None, by_u: Tensor | None
+        ctx: Any, gradient: Tensor | None, by_u: Tensor | None, *_: None
     ) -> tuple[Tensor | None, ...]:
         if gradient is None:
             gradient = torch.zeros_like(ctx.saved_tensors[0])
         found = _BlockGradient.apply(gradient, by_u, ctx.needs_input_grad, *ctx.saved_tensors)
         return (*found[:2], None, *found[2:])
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return _by_group(_Block, info, in_dims, inputs)
 
 
 class _BlockGradient(Function):
@@ -182,13 +262,13 @@ class _BlockGradient(Function):
         r: Tensor,
     ) -> tuple[Tensor | None, ...]:
         _, _, _, by_weight, by_bias, by_output_weight, by_output_bias = needed
-        channels = hidden.shape[-1]
+        width = _width(hidden, weight)
         scale, shift = _scale_and_shift(condition)
         normal = (hidden - mean).mul_(r)
         gradient = gradient * mask
-        through_z = _silu_slope(gradient @ output_weight, u)
+        through_z = _silu_slope(_by_linear(gradient, output_weight), u)
         by_u = through_z if by_u is None else through_z.add_(by_u)
-        by_y = _by_input(by_u, weight, channels).mul_(mask)
+        by_y = _convolve(by_u, _turned(weight, width)).mul_(mask)
         ctx.save_for_backward(
             gradient, hidden, condition, mask, weight, output_weight, u, mean, r, by_y
         )
@@ -196,11 +276,11 @@ class _BlockGradient(Function):
         y = torch.addcmul(shift, normal, scale).mul_(mask)
         return (
             _project(by_y * scale, hidden, mean, r).add_(gradient),
-            torch.cat([(by_y * normal).sum(1), by_y.sum(1)], -1),
-            _by_weight(by_u, y, weight.shape[1] // channels) if by_weight else None,
-            by_u.sum((0, 1)) if by_bias else None,
+            torch.cat([(by_y * normal).sum(-2), by_y.sum(-2)], -1),
+            _correlate(by_u, y, width) if by_weight else None,
+            by_u.sum((-3, -2)) if by_bias else None,
             _outer(gradient, F.silu(u)) if by_output_weight else None,
-            gradient.sum((0, 1)) if by_output_bias else None,
+            gradient.sum((-3, -2)) if by_output_bias else None,
         )
 
     @staticmethod
@@ -221,27 +301,30 @@ class _BlockGradient(Function):
             hidden_rate = torch.zeros_like(hidden)
         if condition_rate is None:
             condition_rate = torch.zeros_like(condition)
+        width = _width(hidden, weight)
         scale, shift = _scale_and_shift(condition)
-        scale_rate, shift_rate = condition_rate.unsqueeze(1).chunk(2, -1)
+        scale_rate, shift_rate = condition_rate.unsqueeze(-2).chunk(2, -1)
         # What the forward and the backward pass had.
         normal = (hidden - mean).mul_(r)
         by_normal = by_y * scale
-        by_z = gradient @ output_weight
+        by_z = _by_linear(gradient, output_weight)
         by_u = _silu_slope(by_z, u)
         # Along the forward pass.
         normal_rate = _project(hidden_rate, hidden, mean, r)
         y_rate = torch.addcmul(shift_rate, normal, scale_rate)
         y_rate = y_rate.addcmul_(normal_rate, scale).mul_(mask)
-        u_rate = convolve(y_rate, weight, bias_rate)
+        y_rate_taps = _taps(y_rate, width)
+        u_rate = _linear(y_rate_taps, weight, bias_rate)
         if weight_rate is not None:
             y = torch.addcmul(shift, normal, scale).mul_(mask)
-            u_rate += convolve(y, weight_rate)
+            u_rate = _linear_onto(u_rate, _taps(y, width), weight_rate)
+        u_rate = _places(u_rate, hidden)
         z_rate = _silu_slope(u_rate, u)
-        result_rate = F.linear(z_rate, output_weight, output_bias_rate).add_(hidden_rate)
+        result_rate = _linear(_rows(z_rate), output_weight, output_bias_rate)
         by_u_rate = _silu_bend(u).mul_(by_z).mul_(u_rate)
         if output_weight_rate is not None:
-            result_rate += F.linear(F.silu(u), output_weight_rate)
-            by_u_rate += _silu_slope(gradient @ output_weight_rate, u)
+            result_rate = _linear_onto(result_rate, _rows(F.silu(u)), output_weight_rate)
+            by_u_rate += _silu_slope(_by_linear(gradient, output_weight_rate), u)
         # Along the backward pass, but for what comes through u.
         projected = _project(by_normal, hidden, mean, r)
         by_hidden_rate = _bend(normal, r, by_normal, projected, hidden_rate, normal_rate)
@@ -249,21 +332,20 @@ class _BlockGradient(Function):
         by_normal_rate = by_y * scale_rate
         by_shift_rate = torch.zeros_like(shift_rate)
         if weight_rate is not None:
-            by_y_rate = _by_input(by_u, weight_rate, hidden.shape[-1]).mul_(mask)
+            by_y_rate = _convolve(by_u, _turned(weight_rate, width)).mul_(mask)
             by_normal_rate.addcmul_(by_y_rate, scale)
             by_scale_rate.addcmul_(by_y_rate, normal)
-            by_shift_rate = by_y_rate.sum(1, keepdim=True)
+            by_shift_rate = by_y_rate.sum(-2, keepdim=True)
         by_hidden_rate += _project(by_normal_rate, hidden, mean, r)
-        by_scale_rate = by_scale_rate.sum(1, keepdim=True)
-        width = weight.shape[1] // hidden.shape[-1]
+        by_scale_rate = by_scale_rate.sum(-2, keepdim=True)
         return (
-            result_rate.mul_(mask),
+            _places(result_rate, hidden).add_(hidden_rate).mul_(mask),
             None,
             None,
             by_hidden_rate,
-            torch.cat([by_scale_rate, by_shift_rate], -1).squeeze(1),
+            torch.cat([by_scale_rate, by_shift_rate], -1).squeeze(-2),
             None,
-            _by_weight(by_u, y_rate, width),
+            _rows(by_u).mT @ y_rate_taps,
             None,
             _outer(gradient, z_rate),
             None,
@@ -275,10 +357,14 @@ class _BlockGradient(Function):
 
 def _scale_and_shift(condition: Tensor) -> tuple[Tensor, Tensor]:
     """[B, 2C] -> 1 + scale and shift, each [B, 1, C]."""
-    scale, shift = condition.unsqueeze(1).chunk(2, -1)
+    scale, shift = condition.unsqueeze(-2).chunk(2, -1)
     return 1 + scale, shift
+
+
+def _by_linear(gradient: Tensor, weight: Tensor) -> Tensor:
+    return _places(_rows(gradient) @ weight, gradient)
 
 
 def _outer(left: Tensor, right: Tensor) -> Tensor:
     """Σ left rightᵀ over utterances and places: [B, L, M], [B, L, N] -> [M, N]."""
-    return left.flatten(0, 1).T @ right.flatten(0, 1)
+    return _rows(left).mT @ _rows(right)
