@@ -67,7 +67,7 @@ for stage in plan.graph:
         output:
             outputs_of(stage),
         resources:
-            **stage.meta["resources"],
+            **plan.resources(stage),
         params:
             stage=stage.addressing,
         message:

@@ -152,7 +152,8 @@ def _at_tempos(support: Batch, tempo: float) -> Iterator[Batch]:
         yield from itertools.repeat(support)
     generator = torch.Generator().manual_seed(0)
     while True:
-        yield stretch(support, 1 + tempo * (2 * torch.rand(len(support), generator=generator) - 1))
+        factors = 1 + tempo * (2 * torch.rand(len(support), generator=generator) - 1)
+        yield stretch(support, factors.to(support.durations.device))
 
 
 def _square_distance(one: Parameters, other: Parameters) -> Tensor:
@@ -171,7 +172,7 @@ def speak(
     speaker = voice[SPEAKER].expand(len(queries), -1)
     speaking = copy.deepcopy(acoustic)
     speaking.load_state_dict(weights)
-    said = speaking.synthesise(queries.phones, queries.phone_mask, speaker)
+    said = speaking.synthesise(queries.phones, queries.phone_mask, speaker).cpu()
     if not all(torch.isfinite(part).all() for part in (said.mel, said.durations, said.pitch)):
         raise DivergedError("what the voice says is not finite; choose a smaller step size")
     normal = utterances.normalisation

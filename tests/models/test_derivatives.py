@@ -107,7 +107,9 @@ def test_blocks_one_behind_another_have_the_second_derivatives_of_their_plain_fo
 def test_blocks_of_several_voices_in_one_pass_are_those_of_each(arguments, mask, shared) -> None:
     """Whatever of the arguments is the same for all voices; with first and second derivatives."""
     own = [draw(3, *a.shape, seed=10 + place) for place, a in enumerate(arguments)]
-    taken = [a if place in shared else o for place, (a, o) in enumerate(zip(arguments, own, strict=True))]
+    taken = [
+        a if place in shared else o for place, (a, o) in enumerate(zip(arguments, own, strict=True))
+    ]
     dims = tuple(None if place in shared else 0 for place in range(6))
 
     def each(hidden, condition, mask, *rest) -> Tensor:

@@ -67,7 +67,7 @@ def place_frames(durations: Tensor) -> Frames:
     counts = durations.long()
     ends = counts.cumsum(1)
     total = ends[:, -1]
-    steps = torch.arange(int(total.max()))
+    steps = torch.arange(int(total.max()), device=durations.device)
     mask = steps < total[:, None]
     phone = torch.searchsorted(ends, steps.expand(len(counts), -1).contiguous(), right=True)
     phone = phone.clamp(max=counts.shape[1] - 1)
@@ -135,12 +135,19 @@ class Utterances:
     """The feature store as training and adaptation see it: normalised, padded, on demand."""
 
     def __init__(
-        self, store: FeatureStore, normalisation: Normalisation, episodes: pd.DataFrame
+        self,
+        store: FeatureStore,
+        normalisation: Normalisation,
+        episodes: pd.DataFrame,
+        device: torch.device | None = None,
     ) -> None:
-        """`episodes`: the episodes table; its rows of role `train` tell the training speakers."""
+        """`episodes`: the episodes table; its rows of role `train` tell the training speakers.
+        device: of the batches; None: the processor.
+        """
         training = episodes[episodes["role"] == "train"]
         self.store = store
         self.normalisation = normalisation
+        self.device = device
         # In the order of the model's table.
         self.speakers: list[str] = sorted(training["speaker"].unique())
         places = training["speaker"].map(self.speakers.index)
@@ -155,7 +162,7 @@ class Utterances:
             (self.store.mel(u) - self.normalisation.mel_mean) / self.normalisation.mel_scale
             for u in utterances
         ]
-        return Batch(
+        batch = Batch(
             phones=phones,
             phone_mask=phones > 0,
             durations=durations,
@@ -165,6 +172,7 @@ class Utterances:
             mel=_pad([m.astype(np.float32) for m in mel]),
             speaker=torch.tensor([self._place_of.get(u, -1) for u in utterances]),
         )
+        return batch.map(lambda tensor: tensor.to(self.device)) if self.device else batch
 
     def _phone_pitch(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
         """The normalised pitch and the voicing of each phone, [N] and [N]."""
