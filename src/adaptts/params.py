@@ -264,11 +264,21 @@ class MannerParams:
 class AdaptationParams:
     """What happens when a new voice arrives."""
 
-    parameters: str  # which parameters adapt: see models.adapted.SUBSETS
+    # Which parameters adapt, of arms that do not say: see models.adapted.SUBSETS.
+    parameters: str
     steps: list[Count]  # the query utterances are predicted after each of these
     trials: Positive  # of each arm, on the validation speakers
     space: Space  # that they are drawn from, for every arm that names no other
     seed: Count  # of the search
+
+    @model_validator(mode="after")
+    def check_parameters(self) -> Self:
+        if self.parameters == "low_rank":
+            raise ValueError(
+                "parameters low_rank needs a rank, which an arm alone can have; name a subset "
+                "here, and give parameters: low_rank with its rank under the arm's own adaptation"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_steps(self) -> Self:

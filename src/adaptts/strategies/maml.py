@@ -41,9 +41,13 @@ class InnerLoopParams:
 
 
 @dataclass(frozen=True, config=STRICT)
-class MamlParams(InnerLoopParams):
+class FirstOrderParams(InnerLoopParams):
     inner_rule: Literal["sgd", "preconditioned_sgd"]  # Adam's first step has no derivative
     query: Positive  # utterances of each
+
+
+@dataclass(frozen=True, config=STRICT)
+class MamlParams(FirstOrderParams):
     # Inner steps when their gradient comes by: half of the memory, a third to a half more time.
     recompute: bool = field(default=False, kw_only=True)
 

@@ -82,6 +82,7 @@ class Prototype(Strategy):
     Params = PrototypeParams
     params: PrototypeParams
     takes_steps = False
+    embeds_support = True
 
     def extend(self, learner: Learner) -> None:
         model = self.setting.model
