@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from adaptts.models.derivatives import convolve, residual_block
+from adaptts.models.derivatives import predictor_layer, residual_block
+from adaptts.models.products import FEW, convolve
 from benchmarks import plain_operations
 
 CHANNELS, WIDTH = 4, 3
@@ -34,6 +35,13 @@ def arguments() -> list[Tensor]:
         (CHANNELS, CHANNELS),
         (CHANNELS,),
     ]
+    return [draw(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+
+
+@pytest.fixture
+def layer() -> list[Tensor]:
+    """What two layers of a predictor take, one behind another: x, weight, shift; weight, shift."""
+    shapes = [(2, 5, CHANNELS), (6, WIDTH * CHANNELS), (2, 6), (6, WIDTH * 6), (2, 6)]
     return [draw(*shape, seed=seed) for seed, shape in enumerate(shapes)]
 
 
@@ -125,6 +133,54 @@ def test_blocks_of_several_voices_in_one_pass_are_those_of_each(arguments, mask,
     expected = second_order(each, taken, mask, list(range(6)))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, **EXACT)
+
+
+@pytest.mark.parametrize("wanted", [[0, 1, 2], [0], [1], [2], [0, 2]])
+def test_a_predictors_layer_is_its_plain_form_whatever_adapts(layer, mask, wanted) -> None:
+    """Two of them, one behind another; with first and second derivatives."""
+    first, second = layer[:3], layer[3:]
+    for place, argument in enumerate(layer):
+        argument.requires_grad_(place in wanted or place >= 3)
+
+    def chain(one) -> Tensor:
+        hidden = one(*first, mask)
+        return one(hidden, *second, mask)
+
+    found, expected = [], []
+    for results, one in ((found, predictor_layer), (expected, plain_operations.predictor_layer)):
+        value, moving = chain(one), [layer[place] for place in wanted]
+        gradients = torch.autograd.grad(value.sin().sum(), moving, create_graph=True)
+        results += [value, *gradients]
+        results += torch.autograd.grad(sum(g.cos().sum() for g in gradients), moving)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_derivatives_of_a_predictors_layer_agree_with_numeric_ones(layer, mask) -> None:
+    def one(*arguments: Tensor) -> Tensor:
+        return predictor_layer(*arguments, mask)
+
+    assert gradcheck(one, layer[:3])
+    assert gradgradcheck(one, layer[:3])
+
+
+def test_predictors_layers_of_several_voices_in_one_pass_are_those_of_each(layer, mask) -> None:
+    hidden, weight, shift = layer[0], draw(3, 6, 12, seed=7), draw(3, 2, 6, seed=8)
+    found = torch.func.vmap(predictor_layer, in_dims=(None, 0, 0, None))(
+        hidden, weight, shift, mask
+    )
+    each = [predictor_layer(hidden, w, s, mask) for w, s in zip(weight, shift, strict=True)]
+    torch.testing.assert_close(found, torch.stack(each), **EXACT)
+
+
+def test_many_places_are_convolved_as_few_are() -> None:
+    """By oneDNN, in pieces that overlap by the kernel's reach, and as a whole."""
+    hidden, weight, bias = draw(2, FEW, 3, seed=0), draw(4, 5 * 3, seed=1), draw(4, seed=2)
+    whole = convolve(hidden, weight, bias)
+    parts = [convolve(hidden[:1, start : start + 100], weight, bias) for start in (0, 90)]
+    torch.testing.assert_close(whole[:1, :98], parts[0][:, :98], **EXACT)
+    torch.testing.assert_close(whole[:1, 92:188], parts[1][:, 2:98], **EXACT)
+    torch.testing.assert_close(whole, plain_operations.convolve(hidden, weight, bias), **EXACT)
 
 
 def test_derivatives_of_a_convolution_agree_with_numeric_ones() -> None:
