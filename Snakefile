@@ -76,7 +76,7 @@ for stage in plan.graph:
             outputs_of(stage),
         threads: processes_of(stage)
         resources:
-            **stage.meta["resources"],
+            **plan.resources(stage),
         params:
             stage=stage.addressing,
         message:

@@ -4,6 +4,10 @@
     pip download --no-deps --no-build-isolation --no-binary :all: learn2learn==0.2.0 -d peers
     tar -xzf peers/learn2learn-0.2.0.tar.gz -C peers
     PYTHONPATH=. python benchmarks/meta_step.py --learn2learn peers/learn2learn-0.2.0 [--rounds 9]
+    PYTHONPATH=. python benchmarks/meta_step.py --device cuda [--rounds 9]
+
+The last compares tasks in one pass with one after another, on a GPU or, with `--device cpu`, on one
+core; it wants no peer. It has not been run on a GPU yet.
 
 Run these in the environment of this project: without it pip cannot read the archive. learn2learn
 0.2.0 does not build on Python 3.11; its MAML module is plain Python, and is imported from the
@@ -26,7 +30,16 @@ shared with other work; the plain model took 185 to 200 ms):
 - Four tasks in one pass by vmap, model plain: 165 ms a task, for four times the memory.
 - torch.utils.checkpoint around a step: 60 % more time, as it recomputes for the step's own gradient
   too; `recompute` makes each step anew once.
-- Products of taps for the few phones of the encoder: as quick as oneDNN, in more operations.
+- Products of taps for the few phones of the encoder, a product for each tap: as quick as oneDNN, in
+  more operations. One product with the taps side by side: three quarters of oneDNN's time at 125
+  places, a tenth more at 655, where oneDNN's convolution is kept.
+- A predictor's layer by hand: a seventh of the step's memory, a sixth of the predictors' time at
+  second order, some time lost at first order.
+- Where the time goes, alone on the core: products 35 % (oneDNN's at 655 places run at the rate of a
+  large product), operations on next to no data, which is what calls cost, 33 %, the rest passes
+  over memory. No quicker product alone makes the step 1.5 times as quick.
+- Several tasks in one pass on the processor: 8 % quicker for as many times the memory; one task by
+  the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
 
 import argparse
@@ -51,13 +64,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from adaptts import params
 from adaptts.adaptation import adapt
-from adaptts.episodes.batch import Batch, place_frames
+from adaptts.episodes.batch import Batch, place_frames, stack
 from adaptts.inner_loop import Adam, GradientDescent, Parameters, descend
 from adaptts.models.acoustic import SPEAKER
-from adaptts.objectives import voice_loss
+from adaptts.objectives import voice_loss, voice_losses
 from adaptts.strategies.learner import Learner, Setting, seeded
 from benchmarks.plain_operations import plain_operations
 
@@ -179,6 +193,24 @@ def higher(voice: Voice, task: Task, *, first_order: bool = False) -> None:
         gradients = torch.autograd.grad(loss, list(functional.parameters()))
         for parameter, gradient in zip(voice.parameters(), gradients, strict=True):
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+def ours_together(voice: Voice, tasks: list[Task], *, second_order: bool = True) -> None:
+    """All tasks in one pass, as `Maml.accumulate_gradients` takes them with `together`."""
+    support, query = stack([t.support for t in tasks]), stack([t.query for t in tasks])
+
+    def loss(adapted: Parameters, batches: Batch) -> Tensor:
+        return voice_losses(voice.acoustic, {}, adapted, batches, SETTING.loss).sum()
+
+    steps = descend(
+        lambda adapted: loss(adapted, support),
+        {n: value.expand(len(tasks), *value.shape) for n, value in voice.parts().items()},
+        GradientDescent(RATE),
+        differentiable=True,
+        second_order=second_order,
+    )
+    adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
+    loss(adapted, query).backward()
 
 
 def plain(step: MetaStep) -> MetaStep:
@@ -352,6 +384,60 @@ def compare_adaptation(rounds: int) -> None:
     )
 
 
+def compare_together(device: str, rounds: int) -> None:
+    """Tasks in one pass beside one after another, and how much of the device either uses."""
+    voice = Voice().to(device)
+    tasks = [
+        Task(*[batch.map(lambda tensor: tensor.to(device)) for batch in (t.support, t.query)])
+        for t in draw_tasks()
+    ]
+    peak = peak_of_products(device)
+    name = torch.cuda.get_device_name() if device == "cuda" else "one core of the processor"
+    print(f"{name}: a large product of matrices runs at {peak / 1e12:.2f} TFLOP/s (float32)")
+    for order, own, second_order in (
+        ("second order", ours, True),
+        ("first order", ours_first_order, False),
+    ):
+        together = partial(ours_together, voice, tasks, second_order=second_order)
+        calls = {"one by one": partial(meta_step, own, voice, tasks), "together": together}
+        seconds: dict[str, list[float]] = {way: [] for way in calls}
+        for call in calls.values():
+            call()
+        for _ in range(rounds):
+            for way, call in calls.items():
+                seconds[way].append(device_seconds(call, device))
+        print(f"\n{order}: way, seconds, quicker than one by one, TFLOP/s, share of that product")
+        for way, values in seconds.items():
+            ratio = statistics.median(
+                one / other for one, other in zip(seconds["one by one"], values, strict=True)
+            )
+            with FlopCounterMode(display=False) as counter:
+                calls[way]()
+            speed = counter.get_total_flops() / statistics.median(values)
+            print(
+                f"{way}: {statistics.median(values):.4f} s, {ratio:.2f}, {speed / 1e12:.3f}, "
+                f"{speed / peak:.1%}",
+                flush=True,
+            )
+
+
+def peak_of_products(device: str, size: int = 2048) -> float:
+    """FLOP/s of the quickest of a few products of square matrices."""
+    matrix = torch.randn(size, size, device=device)
+    return 2 * size**3 / min(device_seconds(lambda: matrix @ matrix, device) for _ in range(10))
+
+
+def device_seconds(call: Callable[[], object], device: str) -> float:
+    """CPU seconds, or the wall's until a GPU has done all of a call."""
+    if device == "cpu":
+        return cpu_seconds(call)
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
 def measure_growth(rounds: int) -> None:
     """What one more inner step of an adaptation takes: time, and memory of the allocator."""
     torch.set_num_threads(1)
@@ -365,10 +451,17 @@ def measure_growth(rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--learn2learn", type=Path, required=True, help="the unpacked archive")
+    parser.add_argument("--learn2learn", type=Path, help="the unpacked archive")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="tasks together there, alone")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--memory", nargs=2, metavar=("ORDER", "CONTENDER"), help="that one alone")
     arguments = parser.parse_args()
+    if not (arguments.learn2learn or arguments.device):
+        parser.error("--learn2learn names its unpacked archive: see the top of this file")
+    if arguments.device:
+        torch.set_num_threads(1)
+        compare_together(arguments.device, arguments.rounds)
+        return
     if arguments.memory:
         torch.set_num_threads(1)
         measure_memory(arguments.learn2learn, *arguments.memory)

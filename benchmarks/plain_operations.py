@@ -32,11 +32,19 @@ def residual_block(
     return (hidden + F.linear(F.silu(update), output_weight, output_bias)) * mask
 
 
+def predictor_layer(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
+    convolved = convolve(hidden, weight, weight.new_zeros(len(weight))) + shift.unsqueeze(1)
+    return F.silu(F.layer_norm(convolved, convolved.shape[-1:])) * mask
+
+
 @contextmanager
 def plain_operations() -> Iterator[None]:
     """In the block the model is made of these."""
     with ExitStack() as stack:
-        for operation in (convolve, residual_block):
-            name = f"adaptts.models.convolution.{operation.__name__}"
-            stack.enter_context(patch(name, operation))
+        for module, operation in (
+            ("convolution", convolve),
+            ("convolution", residual_block),
+            ("variance", predictor_layer),
+        ):
+            stack.enter_context(patch(f"adaptts.models.{module}.{operation.__name__}", operation))
         yield

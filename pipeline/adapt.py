@@ -10,6 +10,7 @@ from adaptts.adaptation import VoiceWriter, moved_parameters, read_manner, silen
 from adaptts.inner_loop import DivergedError
 from adaptts.models.adapted import Subset, make_adapted
 from adaptts.params import TrialParams, parse
+from adaptts.strategies.training import peak_memory_bytes
 from pipeline.arms import Arm, Data, open_arm, open_data
 from pipeline.stage import Stage, run, whole
 from pipeline.voices import make_voice
@@ -29,7 +30,8 @@ def main(stage: Stage) -> None:
         key = {"seed": seed, "draw": params.draw_of(seed), "shots": shots}
         adapted = adapt(stage, data, arms[seed], support, key, writer, curve, costs)
     with whole(Path("voices") / name / speaker) as folder:
-        writer.save(folder, curve, {"arm": name, "speaker": speaker, **adapted, "runs": costs})
+        cost = {"arm": name, "speaker": speaker, **adapted, "runs": costs}
+        writer.save(folder, curve, {**cost, "peak_memory_bytes": peak_memory_bytes()})
 
 
 def adapt(
@@ -68,7 +70,8 @@ def adapt(
     if not arm.strategy.uses_support:
         return {"adapted_parameters": 0, "bytes_per_voice": 0}
     adapted = make_adapted(manner.parameters, manner.rank) if takes_steps else Subset("speaker")
-    return moved_parameters(arm.strategy.voice(arm.learner, support), adapted)
+    voice = arm.strategy.voice(arm.learner, support)
+    return moved_parameters(voice, adapted, arm.strategy.embeds_support)
 
 
 def chosen_trial(stage: Stage) -> TrialParams:

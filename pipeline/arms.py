@@ -12,6 +12,7 @@ from adaptts.episodes.sampler import Sampler
 from adaptts.features.normalisation import Normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.inner_loop import Parameters, estimate_preconditioner
+from adaptts.models.device import choose_device
 from adaptts.objectives import voice_loss
 from adaptts.params import Experiment
 from adaptts.strategies import make_strategy, read_start
@@ -31,6 +32,7 @@ class Data:
     utterances: Utterances
     episodes: pd.DataFrame
     setting: Setting
+    device: torch.device  # of batches, and of learners
 
     def support(self, speaker: str, draw: int, shots: int) -> list[str]:
         """The nested support set of a held-out speaker."""
@@ -56,10 +58,12 @@ class Arm:
 
 
 def open_data(params: Experiment) -> Data:
+    """Raises ValueError if the device that params name is not there."""
+    device = choose_device(params.training.device)
     store = FeatureStore.open(FEATURES)
     episodes = table.read(EPISODES / "episodes.parquet")
     normalisation = Normalisation.load(EPISODES / "normalisation.json")
-    utterances = Utterances(store, normalisation, episodes)
+    utterances = Utterances(store, normalisation, episodes, device)
     setting = Setting(
         params.model,
         params.training.loss,
@@ -67,7 +71,7 @@ def open_data(params: Experiment) -> Data:
         store.params.mels,
         len(utterances.speakers),
     )
-    return Data(utterances, episodes, setting)
+    return Data(utterances, episodes, setting, device)
 
 
 def start_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
@@ -79,20 +83,22 @@ def start_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
         learner = Learner(data.setting)
         if read_start(arm, entry) == "trunk":
             load_weights(learner, folder_of("trunk", seed) / "weights.safetensors")
+        learner.to(data.device)
         strategy = make_strategy(arm, entry, data.setting, precondition(learner, data, seed))
         strategy.extend(learner)
-    return Arm(strategy, learner)
+    return Arm(strategy, learner.to(data.device))
 
 
 def open_arm(params: Experiment, data: Data, arm: str, seed: int) -> Arm:
     """The arm as it was trained."""
     folder = folder_of(arm, seed)
-    preconditioner = read_tensors(folder / "preconditioner.safetensors")
+    stored = read_tensors(folder / "preconditioner.safetensors")
+    preconditioner = {name: value.to(data.device) for name, value in stored.items()}
     strategy = make_strategy(arm, params.strategies[arm], data.setting, preconditioner)
     learner = Learner(data.setting)
     strategy.extend(learner)
     load_weights(learner, folder / "weights.safetensors")
-    return Arm(strategy, learner)
+    return Arm(strategy, learner.to(data.device))
 
 
 def folder_of(run: str, seed: int) -> Path:

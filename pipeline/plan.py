@@ -29,6 +29,7 @@ class Plan:
 
     graph: networkx.DiGraph  # from each stage to those whose outputs it reads
     reasons: Mapping[str, str]  # why DVC finds a stage changed, by its address
+    gpu: bool  # whether the stages that can are to compute on one
 
     @property
     def stale(self) -> frozenset[PipelineStage]:
@@ -40,6 +41,14 @@ class Plan:
     def reason(self, stage: PipelineStage) -> str:
         """Why a stale stage is to run."""
         return self.reasons.get(stage.addressing, "after the stages that it reads from")
+
+    def resources(self, stage: PipelineStage) -> dict[str, int]:
+        """What a job of the stage asks for: meta.resources of dvc.yaml, a GPU only if one is used.
+
+        Every stage has the key gpu, for the command lines of profiles.
+        """
+        wanted = stage.meta["resources"]
+        return {**wanted, "gpu": wanted.get("gpu", 0) if self.gpu else 0}
 
     def summary(self) -> str:
         """What will run, a line for each reason."""
@@ -77,7 +86,7 @@ def make_plan() -> Plan:
         for stage in graph
         if stage.addressing in changed
     }
-    return Plan(graph, reasons)
+    return Plan(graph, reasons, experiment.training.device != "cpu")
 
 
 def check_arm(experiment: params.Experiment, arm: str) -> None:

@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
     seed = int(stage.item["seed"])
     data = open_data(stage.params)
     with seeded(seed):
-        learner = Learner(data.setting)
+        learner = Learner(data.setting).to(data.device)
     strategy = PretrainFinetune(None, data.setting, {})
     sampler = Sampler(data.utterances, data.episodes, seed)
     checkpoint = stage.scratch() / "checkpoint.safetensors"

@@ -83,6 +83,17 @@ def test_only_the_subset_moves(setting, utterances, arm, subset) -> None:
     }
 
 
+def test_a_vector_of_its_own_belongs_to_a_voice_even_where_it_does_not_adapt(setting, arm) -> None:
+    _, learner = arm
+    voice = learner.voice(learner.average_speaker())
+    shared, own = (moved_parameters(voice, Subset("head"), own) for own in (False, True))
+    assert shared["adapted_parameters"] == own["adapted_parameters"]
+    vector = 4 * setting.model.speaker_channels
+    assert own["bytes_per_voice"] == shared["bytes_per_voice"] + vector
+    every = [moved_parameters(voice, Subset("all"), own) for own in (False, True)]
+    assert every[0] == every[1]
+
+
 def test_what_is_said_depends_on_the_text_alone(setting, utterances, arm) -> None:
     """Of the query, only the phones may matter: mel, durations and pitch are poisoned."""
     from dataclasses import replace

@@ -31,6 +31,8 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ("adaptation", "trials", 1, "one or more for each update rule of space, got 1 for 2"),
         ("adaptation", "space", {"adam": [0.2, 0.1]}, "the lower bound comes first"),
         ("adaptation", "space", {}, "adaptation.space: "),
+        ("adaptation", "parameters", "low_rank", "give parameters: low_rank with its rank under"),
+        ("training", "device", "gpu", "training.device: got 'gpu'"),
         ("corpus", "sampling_rate", -1, "corpus.sampling_rate: got -1"),
         ("split", "validation", ["f3"], "under both test and validation"),
         ("split", "test", [], "test must name at least one"),
@@ -60,6 +62,13 @@ def test_an_error_names_key_value_and_rule(section, key, value, message) -> None
     with pytest.raises(params.ParamsError, match="(?s).*".join(message.split("*"))) as error:
         params.parse(params.Experiment, broken, "")
     assert message in str(error.value)
+
+
+def test_a_budget_of_the_processors_time_wants_the_processor() -> None:
+    broken = values()
+    broken["training"].update(budget="cpu_seconds", device="cuda")
+    with pytest.raises(params.ParamsError, match="cpu_seconds counts the processor's time alone"):
+        params.parse(params.Experiment, broken, "")
 
 
 def test_every_breach_is_told_at_once() -> None:

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import itertools
 import json
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +151,8 @@ def _at_tempos(support: Batch, tempo: float) -> Iterator[Batch]:
         yield from itertools.repeat(support)
     generator = torch.Generator().manual_seed(0)
     while True:
-        yield stretch(support, 1 + tempo * (2 * torch.rand(len(support), generator=generator) - 1))
+        factors = 1 + tempo * (2 * torch.rand(len(support), generator=generator) - 1)
+        yield stretch(support, factors.to(support.durations.device))
 
 
 def _square_distance(one: Parameters, other: Parameters) -> Tensor:
@@ -171,7 +171,7 @@ def speak(
     speaker = voice[SPEAKER].expand(len(queries), -1)
     speaking = copy.deepcopy(acoustic)
     speaking.load_state_dict(weights)
-    said = speaking.synthesise(queries.phones, queries.phone_mask, speaker)
+    said = speaking.synthesise(queries.phones, queries.phone_mask, speaker).cpu()
     if not all(torch.isfinite(part).all() for part in (said.mel, said.durations, said.pitch)):
         raise DivergedError("what the voice says is not finite; choose a smaller step size")
     normal = utterances.normalisation
@@ -196,12 +196,16 @@ def silence(mels: int) -> Spoken:
     return Spoken(np.full((1, mels), np.nan, np.float32), nothing, nothing)
 
 
-def moved_parameters(voice: Parameters, adapted: Adapted) -> dict[str, int]:
-    """How many parameters adapt, and the bytes that a voice needs beside the shared model."""
-    moved = adapted.start(voice).values()
+def moved_parameters(voice: Parameters, adapted: Adapted, own: bool = False) -> dict[str, int]:
+    """How many parameters adapt, and the bytes that a voice needs beside the shared model.
+
+    own: whether the speaker vector is the voice's own before the first step already.
+    """
+    moved = adapted.start(voice)
+    kept = {**moved, SPEAKER: voice[SPEAKER]} if own else moved
     return {
-        "adapted_parameters": sum(value.numel() for value in moved),
-        "bytes_per_voice": sum(value.numel() * value.element_size() for value in moved),
+        "adapted_parameters": sum(value.numel() for value in moved.values()),
+        "bytes_per_voice": sum(value.numel() * value.element_size() for value in kept.values()),
     }
 
 
@@ -240,8 +244,7 @@ class VoiceWriter:
         pd.DataFrame(curve, columns=["seed", "draw", "shots", "step", "support_loss"]).to_csv(
             folder / "curve.csv", index=False
         )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        text = json.dumps({**cost, "peak_memory_bytes": peak}, indent=1)
+        text = json.dumps(cost, indent=1)
         (folder / "cost.json").write_text(text + "\n", encoding="utf-8")
 
 

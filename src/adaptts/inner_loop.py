@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from adaptts.models.acoustic import Parameters
 from adaptts.params import FixedRule
 
-Parameters = dict[str, Tensor]
 Loss = Callable[[Parameters], Tensor]
 Step = Callable[[Parameters, Parameters], tuple[Parameters, Parameters, Tensor]]
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from adaptts.episodes.batch import Batch
@@ -55,3 +55,22 @@ def voice_loss(
     model = {name: value for name, value in voice.items() if name != SPEAKER}
     prediction = functional_call(acoustic, model, (batch, speaker))
     return weighted_sum(acoustic_losses(prediction, batch), asdict(weights))
+
+
+def voice_losses(
+    acoustic: AcousticModel,
+    shared: Parameters,
+    own: Parameters,
+    batches: Batch,
+    weights: LossParams,
+) -> Tensor:
+    """The `voice_loss` of each of V voices in one pass, [V].
+
+    shared: what of the parameters all voices have in common. own: the others of each voice, [V, …].
+    batches: one of each voice, as `adaptts.episodes.batch.stack` makes them.
+    """
+
+    def loss(own: Parameters, *batch: Tensor) -> Tensor:
+        return voice_loss(acoustic, {**shared, **own}, Batch.from_tensors(batch), weights)
+
+    return vmap(loss)(own, *batches.tensors())

@@ -184,15 +184,27 @@ class OptimisationParams:
 
 
 BudgetUnit = Literal["utterance_gradients", "cpu_seconds"]
+Device = Literal["cpu", "cuda", "auto"]
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingParams:
+    # Of training, tuning and adaptation; auto: cuda where there is a GPU.
+    device: Device
     # What is equal for all arms: the work, or the CPU time that as much plain training takes.
     budget: BudgetUnit
     trunk: OptimisationParams  # multi-speaker pretraining, shared by every arm of a seed
     arm: OptimisationParams  # what each arm does from there; the same budget for each
     loss: LossParams
+
+    @model_validator(mode="after")
+    def check_clock(self) -> Self:
+        if self.budget == "cpu_seconds" and self.device != "cpu":
+            raise ValueError(
+                f"budget cpu_seconds counts the processor's time alone, got device {self.device}; "
+                "choose budget utterance_gradients, or device cpu"
+            )
+        return self
 
     def from_scratch(self) -> OptimisationParams:
         """What an arm does that begins without the trunk, whose budget is its own to spend.
@@ -258,11 +270,21 @@ class MannerParams:
 class AdaptationParams:
     """What happens when a new voice arrives."""
 
-    parameters: str  # which parameters adapt: see models.adapted.SUBSETS
+    # Which parameters adapt, of arms that do not say: see models.adapted.SUBSETS.
+    parameters: str
     steps: list[Count]  # the query utterances are predicted after each of these
     trials: Positive  # of each arm, on the validation speakers
     space: Space  # that they are drawn from, for every arm that names no other
     seed: Count  # of the search
+
+    @model_validator(mode="after")
+    def check_parameters(self) -> Self:
+        if self.parameters == "low_rank":
+            raise ValueError(
+                "parameters low_rank needs a rank, which an arm alone can have; name a subset "
+                "here, and give parameters: low_rank with its rank under the arm's own adaptation"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_steps(self) -> Self:

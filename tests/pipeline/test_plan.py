@@ -21,11 +21,13 @@ stages:
     deps: [code]
     params: [training.loss]
     outs: ["first-${item.seed}"]
+    meta: {resources: {runtime: 5, gpu: 1}}
   second:
     cmd: cp first-0 second
     deps: [first-0]
     params: [report.seed]
     outs: [second]
+    meta: {resources: {runtime: 5}}
 """
 
 
@@ -60,6 +62,16 @@ def test_a_change_is_told_with_both_values_and_what_comes_after_it() -> None:
         "  first@0: training.loss.mel 1.0 → 2.0",
         "  second: after the stages that it reads from",
     ]
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_gpu_is_asked_for_where_one_is_used() -> None:
+    for device, gpus in (("cpu", 0), ("cuda", 1), ("auto", 1)):
+        set_param("training.device", device)
+        plan = make_plan()
+        asked = {stage.addressing: plan.resources(stage) for stage in plan.graph}
+        assert asked["first@0"] == {"runtime": 5, "gpu": gpus}
+        assert asked["second"] == {"runtime": 5, "gpu": 0}
 
 
 def test_changed_files_are_told(repository: Path) -> None:

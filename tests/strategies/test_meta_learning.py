@@ -4,7 +4,6 @@ In double precision, in which finite differences are sharp.
 """
 
 import copy
-from dataclasses import fields, replace
 from itertools import islice
 
 import pytest
@@ -12,7 +11,7 @@ import torch
 from test_strategies import SETTINGS
 from torch import Tensor
 
-from adaptts.episodes.batch import Batch, Frames
+from adaptts.episodes.batch import Batch
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import DivergedError, descend
 from adaptts.models.acoustic import SPEAKER
@@ -39,15 +38,9 @@ SCHEMES = {
 META_ARMS = ["maml", "fomaml", "anil", "reptile", "meta_sgd", "maml_plus_plus"]
 
 
-def doubled(batch: Batch | Frames):
+def doubled(batch: Batch) -> Batch:
     """The same batch in double precision."""
-    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    for name, value in values.items():
-        if isinstance(value, Frames):
-            values[name] = doubled(value)
-        elif value.is_floating_point():
-            values[name] = value.double()
-    return replace(batch, **values)
+    return batch.map(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
 
 def learn(setting, arm: str, **changes):
@@ -136,6 +129,34 @@ def test_recomputed_inner_steps_give_the_same_gradient(setting, sampler, arm) ->
         strategy.accumulate_gradients(learner, batches_of(strategy, sampler))
         found.append(gradients_of(learner))
     assert_same_gradients(*found)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("arm", META_ARMS)
+def test_tasks_together_give_the_same_gradient_as_one_by_one(
+    setting, sampler, arm, precision
+) -> None:
+    """Of utterances of different lengths, with 3 inner steps, and second order where there is."""
+    found, losses = [], []
+    for together in (False, True):
+        changes = {"together": together, "inner_steps": 3, "tasks": 3}
+        strategy, learner = learn(setting, arm, **changes)
+        strategy.done = 0.3
+        batches = batches_of(strategy, sampler)
+        if precision == "single":
+            learner.float()
+            batches = strategy.draw(sampler, 3, 4)
+            strategy.preconditioner = {n: v.float() for n, v in strategy.preconditioner.items()}
+        losses.append(strategy.accumulate_gradients(learner, batches)["loss"])
+        found.append(gradients_of(learner))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5 if precision == "single" else 1e-12)
+    one_by_one, at_once = found
+    assert one_by_one.keys() == at_once.keys()
+    # Double: rounding. Single: of the largest number in each gradient.
+    tolerance = 1e-5 if precision == "single" else 1e-10
+    for name, gradient in one_by_one.items():
+        apart = (at_once[name] - gradient).abs().max()
+        assert apart <= tolerance * gradient.abs().max(), name
 
 
 @pytest.mark.parametrize("steps", LENGTHS)

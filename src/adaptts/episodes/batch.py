@@ -3,8 +3,8 @@
 Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where valid.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,26 @@ class Batch:
     def __len__(self) -> int:
         return self.phones.shape[0]
 
+    @property
+    def stacked(self) -> bool:
+        """Whether it is several batches, as `stack` makes them; its length then counts these."""
+        return self.phones.ndim > 2
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of the batch, in an order that `from_tensors` knows."""
+        own = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        return [*vars(self.frames).values(), *own]
+
+    @staticmethod
+    def from_tensors(tensors: Sequence[Tensor]) -> "Batch":
+        phones, phone_mask, durations, pitch, voicing, mel, speaker = tensors[3:]
+        frames = Frames(*tensors[:3])
+        return Batch(phones, phone_mask, durations, pitch, voicing, frames, mel, speaker)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch of what the function makes of each tensor."""
+        return Batch.from_tensors([function(tensor) for tensor in self.tensors()])
+
 
 def place_frames(durations: Tensor) -> Frames:
     """Lay out mel frames over phones.
@@ -47,7 +67,7 @@ def place_frames(durations: Tensor) -> Frames:
     counts = durations.long()
     ends = counts.cumsum(1)
     total = ends[:, -1]
-    steps = torch.arange(int(total.max()))
+    steps = torch.arange(int(total.max()), device=durations.device)
     mask = steps < total[:, None]
     phone = torch.searchsorted(ends, steps.expand(len(counts), -1).contiguous(), right=True)
     phone = phone.clamp(max=counts.shape[1] - 1)
@@ -60,9 +80,27 @@ def place_frames(durations: Tensor) -> Frames:
 
 def take(batch: Batch, rows: slice) -> Batch:
     """Some utterances of a batch, padded as before."""
-    frames = Frames(*[getattr(batch.frames, part.name)[rows] for part in fields(Frames)])
-    parts = {p.name: getattr(batch, p.name)[rows] for p in fields(Batch) if p.name != "frames"}
-    return Batch(**parts, frames=frames)
+    return batch.map(lambda tensor: tensor[rows])
+
+
+def stack(batches: Sequence[Batch]) -> Batch:
+    """Batches of equally many utterances, padded to the same lengths, with one more axis in front.
+
+    It is what torch.func.vmap takes one of at a time.
+    """
+    parts = zip(*(batch.tensors() for batch in batches), strict=True)
+    return Batch.from_tensors([_stack_padded(part) for part in parts])
+
+
+def _stack_padded(tensors: Sequence[Tensor]) -> Tensor:
+    """[B, L, …] each -> [batches, B, L, …], zeros behind."""
+    if tensors[0].ndim == 1:
+        return torch.stack(list(tensors))
+    longest = max(tensor.shape[1] for tensor in tensors)
+    swapped = [tensor.transpose(0, 1) for tensor in tensors]  # what is padded comes first
+    return torch.nn.utils.rnn.pad_sequence(swapped, batch_first=True).transpose(1, 2)[
+        :, :, :longest
+    ]
 
 
 def stretch(batch: Batch, factors: Tensor) -> Batch:
@@ -97,12 +135,19 @@ class Utterances:
     """The feature store as training and adaptation see it: normalised, padded, on demand."""
 
     def __init__(
-        self, store: FeatureStore, normalisation: Normalisation, episodes: pd.DataFrame
+        self,
+        store: FeatureStore,
+        normalisation: Normalisation,
+        episodes: pd.DataFrame,
+        device: torch.device | None = None,
     ) -> None:
-        """`episodes`: the episodes table; its rows of role `train` tell the training speakers."""
+        """`episodes`: the episodes table; its rows of role `train` tell the training speakers.
+        device: of the batches; None: the processor.
+        """
         training = episodes[episodes["role"] == "train"]
         self.store = store
         self.normalisation = normalisation
+        self.device = device
         # In the order of the model's table.
         self.speakers: list[str] = sorted(training["speaker"].unique())
         places = training["speaker"].map(self.speakers.index)
@@ -117,7 +162,7 @@ class Utterances:
             (self.store.mel(u) - self.normalisation.mel_mean) / self.normalisation.mel_scale
             for u in utterances
         ]
-        return Batch(
+        batch = Batch(
             phones=phones,
             phone_mask=phones > 0,
             durations=durations,
@@ -127,6 +172,7 @@ class Utterances:
             mel=_pad([m.astype(np.float32) for m in mel]),
             speaker=torch.tensor([self._place_of.get(u, -1) for u in utterances]),
         )
+        return batch.map(lambda tensor: tensor.to(self.device)) if self.device else batch
 
     def _phone_pitch(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
         """The normalised pitch and the voicing of each phone, [N] and [N]."""

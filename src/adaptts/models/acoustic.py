@@ -5,6 +5,7 @@ normalisation (AdaSpeech, Chen et al. 2021). Shapes: B utterances, N phones, T f
 D speaker channels, M mel bands.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,11 @@ class Synthesis:
     pitch: Tensor  # [B, N] normalised log F0; meaningful where voiced
     voiced: Tensor  # [B, N] bool
 
+    def cpu(self) -> "Synthesis":
+        frames = Frames(*[part.cpu() for part in vars(self.frames).values()])
+        rest = (self.durations, self.pitch, self.voiced)
+        return Synthesis(self.mel.cpu(), frames, *[part.cpu() for part in rest])
+
 
 class AcousticModel(nn.Module):
     def __init__(self, params: ModelParams, phones: int, mels: int) -> None:
@@ -79,7 +85,7 @@ class AcousticModel(nn.Module):
         phones, phone_mask: [B, N]; speaker: [B, D].
         """
         hidden, _, log_duration, prosody = self._encode(phones, phone_mask, speaker)
-        longest = torch.log1p(torch.tensor(float(LONGEST_PHONE_FRAMES)))
+        longest = math.log1p(LONGEST_PHONE_FRAMES)
         durations = torch.expm1(log_duration.clamp(max=longest)).clamp(min=1.0) * phone_mask
         voiced = (prosody[..., 1] > 0) & phone_mask
         predicted = torch.stack([prosody[..., 0] * voiced, voiced.to(prosody.dtype)], -1)

@@ -9,7 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from adaptts.models.derivatives import convolve, residual_block
+from adaptts.models.derivatives import residual_block
+from adaptts.models.products import convolve
 
 
 class Convolution(nn.Module):

@@ -1,4 +1,4 @@
-"""The arithmetic of the parts; that of the conditional block with derivatives written by hand.
+"""The arithmetic of the conditional block and of a predictor's layer, derivatives by hand.
 
 Meta-learning differentiates the gradient of the inner loop's loss. PyTorch can do that for any
 operation, but keeps what each of its many small steps read; by hand an inner step keeps half of
@@ -7,6 +7,7 @@ with the inputs moving in a direction v, the rates of change (`…_rate`) of wha
 are the derivatives of the gradient weighed by v. Derivatives of third order are refused.
 
 Shapes: B utterances, L places, C channels. A convolution's weight is [outputs, width · inputs].
+Several voices, each with weights of its own, are one more axis in front of everything.
 """
 
 from typing import Any
@@ -17,18 +18,25 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from adaptts.models.products import (
+    add_linear,
+    by_voice,
+    convolve_once,
+    correlate_once,
+    linear,
+    places_of,
+    rows_of,
+    taps,
+    turned,
+    width_of,
+)
+
 EPSILON = 1e-5  # added to the variance that a normalisation divides by
 
 
 def normalise(hidden: Tensor) -> Tensor:
     """Layer normalisation over channels, without learned scale or shift."""
     return F.layer_norm(hidden, hidden.shape[-1:], eps=EPSILON)
-
-
-def convolve(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A convolution of odd width with zeros beyond the ends: [B, L, C] -> [B, L, outputs]."""
-    kernel = _kernel(weight, hidden.shape[-1])
-    return _sequence(F.conv2d(_image(hidden), kernel, bias, padding=(0, kernel.shape[-1] // 2)))
 
 
 def residual_block(
@@ -44,44 +52,17 @@ def residual_block(
 
     hidden: x, [B, L, C]; condition: scale and shift, [B, 2C]; mask: [B, L, 1] of 0 and 1.
     """
-    result, _ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
+    result, *_ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
     return result
 
 
-def _image(hidden: Tensor) -> Tensor:
-    """[B, L, C] as an image one pixel high, in the order of memory that is quick: no copy."""
-    return hidden.transpose(1, 2).unsqueeze(2)
+def predictor_layer(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
+    """silu(normalise(convolve(x) + shift)) · mask.
 
-
-def _sequence(image: Tensor) -> Tensor:
-    return image.squeeze(2).transpose(1, 2)
-
-
-def _kernel(weight: Tensor, inputs: int) -> Tensor:
-    return weight.view(len(weight), 1, -1, inputs).permute(0, 3, 1, 2)
-
-
-def _by_input(gradient: Tensor, weight: Tensor, inputs: int) -> Tensor:
-    kernel = _kernel(weight, inputs)
-    hidden = gradient.new_empty(*gradient.shape[:2], inputs)  # only its shape is read
-    return _sequence(_backward(gradient, hidden, kernel, [True, False, False])[0])
-
-
-def _by_weight(gradient: Tensor, hidden: Tensor, width: int) -> Tensor:
-    outputs, inputs = gradient.shape[-1], hidden.shape[-1]
-    kernel = _kernel(gradient.new_empty(outputs, width * inputs), inputs)  # its shape
-    found = _backward(gradient, hidden, kernel, [False, True, False])[1]
-    return found.permute(0, 2, 3, 1).reshape(outputs, width * inputs)
-
-
-def _backward(
-    gradient: Tensor, hidden: Tensor, kernel: Tensor, wanted: list[bool]
-) -> tuple[Tensor, ...]:
-    padding = [0, kernel.shape[-1] // 2]
-    return torch.ops.aten.convolution_backward.default(
-        _image(gradient), _image(hidden), kernel, None, [1, 1], padding, [1, 1], False, [0, 0], 1,
-        wanted,
-    )  # fmt: skip
+    hidden: x, [B, L, C]; shift: [B, outputs]; mask: [B, L, 1] of 0 and 1; -> [B, L, outputs].
+    """
+    result, *_ = _Layer.apply(hidden, weight, shift, mask)
+    return result
 
 
 # Normalisation: n = (x − mean) · r with r = 1 / deviation.
@@ -134,7 +115,6 @@ def _silu_bend(hidden: Tensor) -> Tensor:
 class _Block(Function):
     @staticmethod
     def forward(
-        ctx: Any,
         hidden: Tensor,
         condition: Tensor,
         mask: Tensor,
@@ -142,25 +122,34 @@ class _Block(Function):
         bias: Tensor,
         output_weight: Tensor,
         output_bias: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         normal, mean, r = _moments(hidden)
         scale, shift = _scale_and_shift(condition)
-        u = convolve(torch.addcmul(shift, normal, scale) * mask, weight, bias)
-        result = F.linear(F.silu(u), output_weight, output_bias).add_(hidden).mul_(mask)
-        ctx.save_for_backward(
-            hidden, condition, mask, weight, bias, output_weight, output_bias, u, mean, r
-        )
+        u = convolve_once(torch.addcmul(shift, normal, scale).mul_(mask), weight, bias)
+        update = linear(rows_of(F.silu(u)), output_weight, output_bias)
+        return places_of(update, hidden).add_(hidden).mul_(mask), u, mean, r
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        _, u, mean, r = output
+        ctx.mark_non_differentiable(mean, r)
+        ctx.save_for_backward(*inputs, u, mean, r)
         ctx.set_materialize_grads(False)
-        return result, u
 
     @staticmethod
     def backward(
-        ctx: Any, gradient: Tensor | None, by_u: Tensor | None
+        ctx: Any, gradient: Tensor | None, by_u: Tensor | None, *_: None
     ) -> tuple[Tensor | None, ...]:
         if gradient is None:
             gradient = torch.zeros_like(ctx.saved_tensors[0])
         found = _BlockGradient.apply(gradient, by_u, ctx.needs_input_grad, *ctx.saved_tensors)
         return (*found[:2], None, *found[2:])
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return by_voice(_Block, info, in_dims, inputs)
 
 
 class _BlockGradient(Function):
@@ -182,13 +171,13 @@ class _BlockGradient(Function):
         r: Tensor,
     ) -> tuple[Tensor | None, ...]:
         _, _, _, by_weight, by_bias, by_output_weight, by_output_bias = needed
-        channels = hidden.shape[-1]
+        width = width_of(hidden, weight)
         scale, shift = _scale_and_shift(condition)
         normal = (hidden - mean).mul_(r)
         gradient = gradient * mask
-        through_z = _silu_slope(gradient @ output_weight, u)
+        through_z = _silu_slope(_by_linear(gradient, output_weight), u)
         by_u = through_z if by_u is None else through_z.add_(by_u)
-        by_y = _by_input(by_u, weight, channels).mul_(mask)
+        by_y = convolve_once(by_u, turned(weight, width)).mul_(mask)
         ctx.save_for_backward(
             gradient, hidden, condition, mask, weight, output_weight, u, mean, r, by_y
         )
@@ -196,11 +185,11 @@ class _BlockGradient(Function):
         y = torch.addcmul(shift, normal, scale).mul_(mask)
         return (
             _project(by_y * scale, hidden, mean, r).add_(gradient),
-            torch.cat([(by_y * normal).sum(1), by_y.sum(1)], -1),
-            _by_weight(by_u, y, weight.shape[1] // channels) if by_weight else None,
-            by_u.sum((0, 1)) if by_bias else None,
+            torch.cat([(by_y * normal).sum(-2), by_y.sum(-2)], -1),
+            correlate_once(by_u, y, width) if by_weight else None,
+            by_u.sum((-3, -2)) if by_bias else None,
             _outer(gradient, F.silu(u)) if by_output_weight else None,
-            gradient.sum((0, 1)) if by_output_bias else None,
+            gradient.sum((-3, -2)) if by_output_bias else None,
         )
 
     @staticmethod
@@ -221,27 +210,30 @@ class _BlockGradient(Function):
             hidden_rate = torch.zeros_like(hidden)
         if condition_rate is None:
             condition_rate = torch.zeros_like(condition)
+        width = width_of(hidden, weight)
         scale, shift = _scale_and_shift(condition)
-        scale_rate, shift_rate = condition_rate.unsqueeze(1).chunk(2, -1)
+        scale_rate, shift_rate = condition_rate.unsqueeze(-2).chunk(2, -1)
         # What the forward and the backward pass had.
         normal = (hidden - mean).mul_(r)
         by_normal = by_y * scale
-        by_z = gradient @ output_weight
+        by_z = _by_linear(gradient, output_weight)
         by_u = _silu_slope(by_z, u)
         # Along the forward pass.
         normal_rate = _project(hidden_rate, hidden, mean, r)
         y_rate = torch.addcmul(shift_rate, normal, scale_rate)
         y_rate = y_rate.addcmul_(normal_rate, scale).mul_(mask)
-        u_rate = convolve(y_rate, weight, bias_rate)
+        y_rate_taps = taps(y_rate, width)
+        u_rate = linear(y_rate_taps, weight, bias_rate)
         if weight_rate is not None:
             y = torch.addcmul(shift, normal, scale).mul_(mask)
-            u_rate += convolve(y, weight_rate)
+            u_rate = add_linear(u_rate, taps(y, width), weight_rate)
+        u_rate = places_of(u_rate, hidden)
         z_rate = _silu_slope(u_rate, u)
-        result_rate = F.linear(z_rate, output_weight, output_bias_rate).add_(hidden_rate)
+        result_rate = linear(rows_of(z_rate), output_weight, output_bias_rate)
         by_u_rate = _silu_bend(u).mul_(by_z).mul_(u_rate)
         if output_weight_rate is not None:
-            result_rate += F.linear(F.silu(u), output_weight_rate)
-            by_u_rate += _silu_slope(gradient @ output_weight_rate, u)
+            result_rate = add_linear(result_rate, rows_of(F.silu(u)), output_weight_rate)
+            by_u_rate += _silu_slope(_by_linear(gradient, output_weight_rate), u)
         # Along the backward pass, but for what comes through u.
         projected = _project(by_normal, hidden, mean, r)
         by_hidden_rate = _bend(normal, r, by_normal, projected, hidden_rate, normal_rate)
@@ -249,21 +241,20 @@ class _BlockGradient(Function):
         by_normal_rate = by_y * scale_rate
         by_shift_rate = torch.zeros_like(shift_rate)
         if weight_rate is not None:
-            by_y_rate = _by_input(by_u, weight_rate, hidden.shape[-1]).mul_(mask)
+            by_y_rate = convolve_once(by_u, turned(weight_rate, width)).mul_(mask)
             by_normal_rate.addcmul_(by_y_rate, scale)
             by_scale_rate.addcmul_(by_y_rate, normal)
-            by_shift_rate = by_y_rate.sum(1, keepdim=True)
+            by_shift_rate = by_y_rate.sum(-2, keepdim=True)
         by_hidden_rate += _project(by_normal_rate, hidden, mean, r)
-        by_scale_rate = by_scale_rate.sum(1, keepdim=True)
-        width = weight.shape[1] // hidden.shape[-1]
+        by_scale_rate = by_scale_rate.sum(-2, keepdim=True)
         return (
-            result_rate.mul_(mask),
+            places_of(result_rate, hidden).add_(hidden_rate).mul_(mask),
             None,
             None,
             by_hidden_rate,
-            torch.cat([by_scale_rate, by_shift_rate], -1).squeeze(1),
+            torch.cat([by_scale_rate, by_shift_rate], -1).squeeze(-2),
             None,
-            _by_weight(by_u, y_rate, width),
+            rows_of(by_u).mT @ y_rate_taps,
             None,
             _outer(gradient, z_rate),
             None,
@@ -273,12 +264,110 @@ class _BlockGradient(Function):
         )
 
 
+# The predictor's layer: u = convolve(x) + shift, n = normalise(u), and the result silu(n) · mask. u
+# is a second result, as the block's is.
+
+
+class _Layer(Function):
+    @staticmethod
+    def forward(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        u = convolve_once(hidden, weight).add_(shift.unsqueeze(-2))
+        normal, mean, r = _moments(u)
+        return F.silu(normal).mul_(mask), u, mean, r
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        _, u, mean, r = output
+        hidden, weight, _, mask = inputs
+        ctx.mark_non_differentiable(mean, r)
+        ctx.save_for_backward(hidden, weight, mask, u, mean, r)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(
+        ctx: Any, gradient: Tensor | None, by_u: Tensor | None, *_: None
+    ) -> tuple[Tensor | None, ...]:
+        if gradient is None:
+            gradient = torch.zeros_like(ctx.saved_tensors[3])
+        by_hidden, by_weight, by_shift = _LayerGradient.apply(gradient, by_u, *ctx.saved_tensors)
+        return by_hidden, by_weight, by_shift, None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return by_voice(_Layer, info, in_dims, inputs)
+
+
+class _LayerGradient(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gradient: Tensor,
+        by_u: Tensor | None,
+        hidden: Tensor,
+        weight: Tensor,
+        mask: Tensor,
+        u: Tensor,
+        mean: Tensor,
+        r: Tensor,
+    ) -> tuple[Tensor, ...]:
+        gradient = gradient * mask
+        normal = (u - mean).mul_(r)
+        through_normal = _project(_silu_slope(gradient, normal), u, mean, r)
+        by_u = through_normal if by_u is None else through_normal.add_(by_u)
+        ctx.save_for_backward(gradient, hidden, weight, mask, u, mean, r)
+        ctx.set_materialize_grads(False)
+        width = width_of(hidden, weight)
+        return (
+            convolve_once(by_u, turned(weight, width)),
+            correlate_once(by_u, hidden, width),
+            by_u.sum(-2),
+        )
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, hidden_rate: Tensor | None, weight_rate: Tensor | None, shift_rate: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        gradient, hidden, weight, mask, u, mean, r = ctx.saved_tensors
+        width = width_of(hidden, weight)
+        # What the forward and the backward pass had.
+        normal = (u - mean).mul_(r)
+        by_normal = _silu_slope(gradient, normal)
+        by_u = _project(by_normal, u, mean, r)
+        # Along the forward pass.
+        u_rate = torch.zeros_like(rows_of(u))
+        by_weight_rate = by_hidden_rate = None
+        if hidden_rate is not None:
+            rate_taps = taps(hidden_rate, width)
+            u_rate = add_linear(u_rate, rate_taps, weight)
+            by_weight_rate = rows_of(by_u).mT @ rate_taps
+        if weight_rate is not None:
+            u_rate = add_linear(u_rate, taps(hidden, width), weight_rate)
+            by_hidden_rate = convolve_once(by_u, turned(weight_rate, width))
+        u_rate = places_of(u_rate, u)
+        if shift_rate is not None:
+            u_rate += shift_rate.unsqueeze(-2)
+        normal_rate = _project(u_rate, u, mean, r)
+        # Along the backward pass, but for what comes through u.
+        by_u_rate = _bend(normal, r, by_normal, by_u, u_rate, normal_rate)
+        by_normal_rate = _silu_bend(normal).mul_(gradient).mul_(normal_rate)
+        by_u_rate += _project(by_normal_rate, u, mean, r)
+        result_rate = _silu_slope(normal_rate, normal).mul_(mask)
+        return result_rate, None, by_hidden_rate, by_weight_rate, None, by_u_rate, None, None
+
+
 def _scale_and_shift(condition: Tensor) -> tuple[Tensor, Tensor]:
     """[B, 2C] -> 1 + scale and shift, each [B, 1, C]."""
-    scale, shift = condition.unsqueeze(1).chunk(2, -1)
+    scale, shift = condition.unsqueeze(-2).chunk(2, -1)
     return 1 + scale, shift
+
+
+def _by_linear(gradient: Tensor, weight: Tensor) -> Tensor:
+    return places_of(rows_of(gradient) @ weight, gradient)
 
 
 def _outer(left: Tensor, right: Tensor) -> Tensor:
     """Σ left rightᵀ over utterances and places: [B, L, M], [B, L, N] -> [M, N]."""
-    return left.flatten(0, 1).T @ right.flatten(0, 1)
+    return rows_of(left).mT @ rows_of(right)

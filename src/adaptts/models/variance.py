@@ -1,10 +1,9 @@
 """Predictors of what the decoder needs beside phones: duration, pitch and voicing."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from adaptts.models.convolution import Convolution
-from adaptts.models.derivatives import normalise
+from adaptts.models.derivatives import predictor_layer
 
 
 class VariancePredictor(nn.Module):
@@ -21,6 +20,8 @@ class VariancePredictor(nn.Module):
 
     def forward(self, phones: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
         """phones [B, N, C], speaker [B, D], mask [B, N, 1] of 0 and 1 -> [B, N, outputs]."""
-        hidden = self.first(phones) + self.condition(speaker).unsqueeze(1)
-        hidden = F.silu(normalise(hidden)) * mask
-        return self.output(F.silu(normalise(self.second(hidden))))
+        first, second = self.first, self.second
+        shift = self.condition(speaker) + first.bias
+        hidden = predictor_layer(phones, first.weight, shift, mask)
+        hidden = predictor_layer(hidden, second.weight, second.bias.expand(len(hidden), -1), mask)
+        return self.output(hidden)

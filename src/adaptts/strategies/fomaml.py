@@ -3,8 +3,9 @@
 The outer gradient is that of the query's loss at the adapted weights, applied to the initial ones.
 """
 
-from adaptts.strategies.maml import Maml
+from adaptts.strategies.maml import FirstOrderParams, Maml
 
 
 class Fomaml(Maml):
+    Params = FirstOrderParams
     second_order = False

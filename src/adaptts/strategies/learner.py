@@ -34,6 +34,10 @@ class Learner(nn.Module):
         nn.init.normal_(self.speakers.weight, std=0.3)
         self.extra = nn.ModuleDict()
 
+    @property
+    def device(self) -> torch.device:
+        return self.speakers.weight.device
+
     def voice(self, speaker: Tensor) -> Parameters:
         """The parameters of a voice: the acoustic model's own, and a speaker vector [D]."""
         return {**dict(self.acoustic.named_parameters()), SPEAKER: speaker}

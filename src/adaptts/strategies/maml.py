@@ -6,7 +6,7 @@ weights so that the adapted ones do well on other utterances of that speaker.
 
 from collections.abc import Iterator
 from dataclasses import field
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import Annotated, Literal
 
 import torch
@@ -14,12 +14,12 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from adaptts.episodes.batch import Batch
+from adaptts.episodes.batch import Batch, stack
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend, make_rule
 from adaptts.models.acoustic import SPEAKER
 from adaptts.models.adapted import choose, known_subset
-from adaptts.objectives import voice_loss
+from adaptts.objectives import voice_loss, voice_losses
 from adaptts.params import STRICT, Positive, PositiveReal
 from adaptts.strategies.learner import Learner
 from adaptts.strategies.strategy import Rates, Strategy
@@ -35,12 +35,19 @@ class InnerLoopParams:
     outer_rate: PositiveReal
     tasks: Positive  # speakers per outer step
     support: Positive  # utterances of each
+    # All tasks of an outer step in one pass, not one after another. None: on a GPU alone, where it
+    # is quicker; it takes the memory of all of them.
+    together: bool | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, config=STRICT)
-class MamlParams(InnerLoopParams):
+class FirstOrderParams(InnerLoopParams):
     inner_rule: Literal["sgd", "preconditioned_sgd"]  # Adam's first step has no derivative
     query: Positive  # utterances of each
+
+
+@dataclass(frozen=True, config=STRICT)
+class MamlParams(FirstOrderParams):
     # Inner steps when their gradient comes by: half of the memory, a third to a half more time.
     recompute: bool = field(default=False, kw_only=True)
 
@@ -68,10 +75,11 @@ class Maml(Strategy):
         return [sampler.utterances.batch(part) for part in parts]
 
     def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
-        total = 0.0
-        # One task after another, each with its own backward pass: the graph of one task is all
-        # that memory holds, and it is quicker than one pass for all.
-        for support, query in zip(batches[::2], batches[1::2], strict=True):
+        total, supports, queries = 0.0, batches[::2], batches[1::2]
+        if self.together(learner):
+            supports, queries = [stack(supports)], [stack(queries)]
+        # Each with its own backward pass: its graph is all that memory holds.
+        for support, query in zip(supports, queries, strict=True):
             loss = self.task_loss(learner, support, query) / self.params.tasks
             if not torch.isfinite(loss):
                 raise DivergedError(
@@ -82,8 +90,16 @@ class Maml(Strategy):
             total += loss.item()
         return {"loss": total}
 
+    def together(self, learner: Learner) -> bool:
+        """Whether all tasks of an outer step are taken in one pass."""
+        chosen = self.params.together
+        return learner.device.type != "cpu" if chosen is None else chosen
+
     def task_loss(self, learner: Learner, support: Batch, query: Batch) -> Tensor:
-        """The loss on the query after the inner steps on the support, a number to minimise."""
+        """The loss on the query after the inner steps on the support, a number to minimise.
+
+        Of stacked batches, it is the sum over tasks.
+        """
         steps = zip(self.query_weights(), self.inner_loop(learner, repeat(support)), strict=True)
         return torch.stack(
             [
@@ -102,11 +118,17 @@ class Maml(Strategy):
     ) -> Iterator[tuple[Parameters, Tensor]]:
         """What adapts after each of the inner steps, and the loss that the step started from.
 
-        support: a batch for each step. Raises DivergedError when the loss on it is not finite.
+        support: a batch for each step; of stacked ones, all parameters are stacked too, and the
+        loss is the sum. Raises DivergedError when the loss is not finite.
         """
+        first = next(support)
+        support = chain([first], support)
+        start = choose(self.initial(learner), self.params.parameters)
+        if first.stacked:
+            start = {name: value.expand(len(first), *value.shape) for name, value in start.items()}
         steps = descend(
             lambda adapted: self.loss(learner, adapted, next(support)),
-            choose(self.initial(learner), self.params.parameters),
+            start,
             self.inner_rule(learner),
             differentiable=True,
             second_order=self.second_order,
@@ -121,9 +143,12 @@ class Maml(Strategy):
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
 
     def loss(self, learner: Learner, adapted: Parameters, batch: Batch) -> Tensor:
-        """The loss of a voice, of which what has not adapted is as at the start."""
-        voice = {**self.initial(learner), **adapted}
-        return voice_loss(learner.acoustic, voice, batch, self.setting.loss)
+        """The loss of a voice, of which what has not adapted is as at the start; or their sum."""
+        initial, weights = self.initial(learner), self.setting.loss
+        if not batch.stacked:
+            return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
+        shared = {name: value for name, value in initial.items() if name not in adapted}
+        return voice_losses(learner.acoustic, shared, adapted, batch, weights).sum()
 
     def initial(self, learner: Learner) -> Parameters:
         return learner.voice(learner.extra["initial"].get_parameter(SPEAKER))

@@ -4,6 +4,7 @@ The tasks are the acoustic model's own (mel, duration, pitch, voicing) and those
 λ comes about is the weighting's matter.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Literal, Self, cast
 
@@ -21,6 +22,13 @@ from adaptts.strategies.pretrain_finetune import PretrainFinetune
 from adaptts.strategies.strategy import Rates
 from adaptts.strategies.weighting import DynamicAverage, Fixed, GradNorm, Uncertainty, Weighting
 
+# What the weightings that have settings are set by, unless the arm says otherwise.
+WEIGHTING_SETTINGS: Mapping[str, Mapping[str, float]] = {
+    "uncertainty": {"weighting_rate": 0.02},
+    "dwa": {"epoch_steps": 25, "temperature": 2.0},
+    "gradnorm": {"weighting_rate": 0.02, "alpha": 1.5},
+}
+
 
 @dataclass(frozen=True, config=STRICT)
 class MultitaskParams:
@@ -32,10 +40,10 @@ class MultitaskParams:
     ]
     # `uncertainty` and `gradnorm`: of the learned weights alone, of which there are few: at the
     # model's rate they hardly move.
-    weighting_rate: PositiveReal = 0.02
-    epoch_steps: Positive = 25  # `dwa`: training steps that count as an epoch
-    temperature: PositiveReal = 2.0  # `dwa`: higher is more even
-    alpha: Weight = 1.5  # `gradnorm`: higher favours the tasks that learn slowly
+    weighting_rate: PositiveReal | None = None
+    epoch_steps: Positive | None = None  # `dwa`: training steps that count as an epoch
+    temperature: PositiveReal | None = None  # `dwa`: higher is more even
+    alpha: Weight | None = None  # `gradnorm`: higher favours the tasks that learn slowly
 
     @model_validator(mode="after")
     def check_weights(self) -> Self:
@@ -45,6 +53,24 @@ class MultitaskParams:
                 f"{self.auxiliary}; write 1.0 for each"
             )
         return self
+
+    @model_validator(mode="after")
+    def check_used(self) -> Self:
+        known = {name for settings in WEIGHTING_SETTINGS.values() for name in settings}
+        used = WEIGHTING_SETTINGS.get(self.weighting, {})
+        unused = sorted(n for n in known - set(used) if getattr(self, n) is not None)
+        if unused:
+            raise ValueError(
+                f"{unused} set nothing of weighting {self.weighting!r}; remove them, or choose "
+                "the weighting that they belong to"
+            )
+        return self
+
+    def weighting_settings(self) -> dict[str, float]:
+        """What the weighting is set by."""
+        defaults = WEIGHTING_SETTINGS.get(self.weighting, {})
+        given = {name: getattr(self, name) for name in defaults}
+        return {name: defaults[name] if given[name] is None else given[name] for name in defaults}
 
 
 class Multitask(PretrainFinetune):
@@ -59,7 +85,7 @@ class Multitask(PretrainFinetune):
         learner.extra["weighting"] = self._make_weighting()
 
     def _make_weighting(self) -> Weighting:
-        params = self.params
+        params, settings = self.params, self.params.weighting_settings()
         given = {**asdict(self.setting.loss), **params.auxiliary}
         tasks = list(given)
         match params.weighting:
@@ -70,15 +96,16 @@ class Multitask(PretrainFinetune):
             case "uncertainty":
                 return Uncertainty(given)
             case "dwa":
-                return DynamicAverage(tasks, params.epoch_steps, params.temperature)
+                return DynamicAverage(tasks, int(settings["epoch_steps"]), settings["temperature"])
             case "gradnorm":
-                return GradNorm(tasks, params.alpha)
+                return GradNorm(tasks, settings["alpha"])
 
     def learning_rates(self, learner: Learner, rate: float) -> Rates:
         weights = list(learner.extra["weighting"].parameters())
         of_model = [p for p in learner.parameters() if all(p is not w for w in weights)]
-        learned = [(self.params.weighting_rate, weights)] if weights else []
-        return [(rate, of_model), *learned]
+        if not weights:
+            return [(rate, of_model)]
+        return [(rate, of_model), (self.params.weighting_settings()["weighting_rate"], weights)]
 
     def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
         (batch,) = batches

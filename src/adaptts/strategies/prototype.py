@@ -74,7 +74,7 @@ class CentroidSimilarity(nn.Module):
         cosine = unit @ F.normalize(total, dim=-1).T
         rest = F.normalize(total.unsqueeze(1) - unit, dim=-1)
         own = (unit * rest).sum(-1, keepdim=True)
-        is_own = torch.eye(len(unit), dtype=torch.bool).unsqueeze(1)
+        is_own = torch.eye(len(unit), dtype=torch.bool, device=unit.device).unsqueeze(1)
         return self.log_scale.exp() * torch.where(is_own, own, cosine) + self.bias
 
 
@@ -82,6 +82,7 @@ class Prototype(Strategy):
     Params = PrototypeParams
     params: PrototypeParams
     takes_steps = False
+    embeds_support = True
 
     def extend(self, learner: Learner) -> None:
         model = self.setting.model
@@ -110,7 +111,8 @@ class Prototype(Strategy):
         spoken = learner.acoustic(batches[1], prototypes.repeat_interleave(params.query, 0))
         losses = acoustic_losses(spoken, batches[1])
         logits = self._logits(learner, support, query)
-        label = torch.arange(params.speakers).repeat_interleave(len(logits) // params.speakers)
+        speakers = torch.arange(params.speakers, device=logits.device)
+        label = speakers.repeat_interleave(len(logits) // params.speakers)
         losses["metric"] = F.cross_entropy(logits, label)
         loss = weighted_sum(losses, {**asdict(self.setting.loss), "metric": params.metric_weight})
         loss.backward()

@@ -11,7 +11,7 @@ import torch
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from adaptts.episodes.batch import Batch
+from adaptts.episodes.batch import Batch, stack
 from adaptts.episodes.sampler import Sampler
 from adaptts.params import STRICT, FixedRule, Positive
 from adaptts.strategies.learner import Learner
@@ -59,11 +59,18 @@ class Reptile(Maml):
 
     def accumulate_gradients(self, learner: Learner, batches: list[Batch]) -> dict[str, float]:
         params, initial, total = self.params, self.initial(learner), 0.0
-        for first in range(0, len(batches), params.inner_steps):
-            minibatches = iter(batches[first : first + params.inner_steps])
-            *_, (adapted, loss) = self.inner_loop(learner, minibatches)
+        starts = range(0, len(batches), params.inner_steps)
+        tasks = [batches[start : start + params.inner_steps] for start in starts]
+        if self.together(learner):
+            tasks = [[stack(minibatches) for minibatches in zip(*tasks, strict=True)]]
+        for minibatches in tasks:
+            *_, (adapted, loss) = self.inner_loop(learner, iter(minibatches))
             with torch.no_grad():
-                back = [(initial[name] - value) / params.tasks for name, value in adapted.items()]
+                away = {name: initial[name] - value for name, value in adapted.items()}
+                back = [
+                    value.sum_to_size(initial[name].shape) / params.tasks
+                    for name, value in away.items()
+                ]
             torch.autograd.backward([initial[name] for name in adapted], back)
             total += loss.item() / params.tasks
         return {"loss": total}

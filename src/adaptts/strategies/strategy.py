@@ -31,6 +31,7 @@ class Strategy(ABC):
     Params: ClassVar[type] = NoParams
     takes_steps: ClassVar[bool] = True
     uses_support: ClassVar[bool] = True  # whether a voice depends on the speaker at all
+    embeds_support: ClassVar[bool] = False  # whether a voice starts from a vector of its own
     learns_rates: ClassVar[bool] = False  # whether the rule `learned` can be had
 
     # How much of the training is behind, from 0 to 1; set before each of its steps.

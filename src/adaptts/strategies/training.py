@@ -227,7 +227,8 @@ def _load(
     learner.load_state_dict(
         {n.removeprefix("learner."): v for n, v in tensors.items() if n.startswith("learner.")}
     )
-    average.values = [tensors[f"average.{place}"] for place in range(len(average.values))]
+    for place, value in enumerate(average.values):
+        value.copy_(tensors[f"average.{place}"])
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
