@@ -8,6 +8,7 @@ from tqdm import tqdm
 from adaptts.adaptation import Voices
 from adaptts.episodes import table
 from adaptts.evaluation import results
+from adaptts.evaluation.conventions import CONVENTIONS
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.voice import Evaluator, Task
 from adaptts.features.store import FeatureStore
@@ -19,8 +20,13 @@ def main(stage: Stage) -> None:
     arm, params = stage.item["arm"], stage.params
     store = FeatureStore.open(Path("data/features"))
     episodes = table.read(Path("data/episodes/episodes.parquet"))
-    noise_floor = params.evaluation.noise_floor
-    instruments = Instruments.open(Path("data/corpus"), store, episodes, noise_floor)
+    instruments = Instruments.open(
+        Path("data/corpus"),
+        store,
+        episodes,
+        params.evaluation.noise_floor,
+        [CONVENTIONS[name] for name in params.evaluation.conventions],
+    )
     vocoder = Vocoder(store.params, store.sampling_rate, params.model)
     evaluator = Evaluator(instruments, vocoder)
     folders = [Path("voices") / arm / speaker for speaker in params.split.test]

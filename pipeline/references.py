@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from adaptts.episodes import table
+from adaptts.evaluation.conventions import CONVENTIONS
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.references import (
     Speaker,
@@ -25,7 +26,8 @@ def main(stage: Stage) -> None:
     params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
     episodes = table.read(Path("data/episodes/episodes.parquet"))
-    instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor)
+    conventions = [CONVENTIONS[name] for name in params.conventions]
+    instruments = Instruments.open(CORPUS, store, episodes, params.noise_floor, conventions)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
     for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):

@@ -13,6 +13,7 @@ from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
 from adaptts.corpora.manifest import SILENCE, normalise_text
 from adaptts.evaluation import recognition
+from adaptts.evaluation.conventions import Convention
 from adaptts.evaluation.distortion import DECIBELS, mel_cepstral_alignment, mel_distortion
 from adaptts.evaluation.level import flaw
 from adaptts.evaluation.measure import Measure, NotMeasurableError, missing, take
@@ -25,6 +26,7 @@ from adaptts.evaluation.prosody import (
 )
 from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.speaker import Embedding, SpeakerEncoder, mean_embedding, similarity
+from adaptts.evaluation.toolkits import distortions
 from adaptts.features import prosody
 from adaptts.features.store import FeatureStore
 
@@ -80,10 +82,17 @@ class Instruments:
     listener: Listener
     encoder: SpeakerEncoder
     enrolled: Mapping[str, Embedding]  # by speaker
+    corpus: Path  # the folder with the recordings
+    conventions: Sequence[Convention] = ()  # of MCD, beside the default
 
     @classmethod
     def open(
-        cls, corpus: Path, store: FeatureStore, episodes: pd.DataFrame, noise_floor: float
+        cls,
+        corpus: Path,
+        store: FeatureStore,
+        episodes: pd.DataFrame,
+        noise_floor: float,
+        conventions: Sequence[Convention] = (),
     ) -> Self:
         """Enrol the test speakers of `episodes` by recordings in the folder `corpus`."""
         encoder = SpeakerEncoder()
@@ -92,7 +101,8 @@ class Instruments:
             recordings = [record(corpus, store, utterance) for utterance in utterances]
             embeddings = encoder.embed(recordings, store.sampling_rate)
             enrolled[speaker] = mean_embedding([each for each in embeddings if each is not None])
-        return cls(store, Listener.open(corpus, noise_floor), encoder, enrolled)
+        listener = Listener.open(corpus, noise_floor)
+        return cls(store, listener, encoder, enrolled, corpus, conventions)
 
     def measure_prediction(self, said: Prediction, utterance: str) -> list[Measure]:
         """Mel distortion, and the errors of pitch and duration of each phone."""
@@ -138,6 +148,13 @@ class Instruments:
         world = prosody.analyse(sound.waveform, rate, params)
         said = Reading(prosody.mel_cepstrum(world.envelope, rate, params), world.f0_hz)
         return self.compare_reading(said, sound.utterance)
+
+    def compare_by_conventions(self, sound: Sound) -> list[Measure]:
+        """The MCD by each of `conventions`, of a sound beside the recording of its utterance."""
+        if not self.conventions:
+            return []
+        recording = record(self.corpus, self.store, sound.utterance)
+        return distortions(self.conventions, sound.waveform, recording, self.store.sampling_rate)
 
     def compare_reading(self, said: Reading, utterance: str) -> list[Measure]:
         """The values of `ALIGNED`, for a reading beside the corpus' own of `utterance`."""

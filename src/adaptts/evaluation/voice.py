@@ -12,7 +12,7 @@ from adaptts.evaluation.instruments import Heard, Instruments, Prediction, Sound
 from adaptts.evaluation.level import finish, flaw
 from adaptts.evaluation.measure import Point
 from adaptts.evaluation.results import Results
-from adaptts.params import EvaluationParams
+from adaptts.params import EvaluationParams, PointParams
 
 VOICE = ["seed", "draw", "shots", "steps"]  # columns that tell a speaker's voices apart
 
@@ -52,8 +52,15 @@ class Task:
 
     def points(self, voices: Voices) -> set[tuple[int, int]]:
         """The (shots, steps) at which there is sound; a voice that takes no steps has only 0."""
+        return {self._place(point, voices) for point in self.params.points}
+
+    def headline(self, voices: Voices) -> tuple[int, int]:
+        """The one of `points` whose sounds are compared by other conventions as well."""
+        return self._place(self.params.headline, voices)
+
+    def _place(self, point: PointParams, voices: Voices) -> tuple[int, int]:
         takes_steps = (voices.points["steps"] > 0).any()
-        return {(p.shots, p.steps if takes_steps else 0) for p in self.params.points}
+        return point.shots, point.steps if takes_steps else 0
 
     def sounds(self, voices: Voices) -> int:
         """How many utterances are heard."""
@@ -75,7 +82,7 @@ class Evaluator:
         `advance` is called with the number of utterances heard since the last call.
         """
         task.check(voices)
-        audible = task.points(voices)
+        audible, headline = task.points(voices), task.headline(voices)
         results = Results()
         self._heard.clear()
         for _, rows in voices.points.groupby(VOICE, sort=False):
@@ -84,13 +91,20 @@ class Evaluator:
             for point, prediction in zip(points, said, strict=True):
                 measures = self.instruments.measure_prediction(prediction, point.utterance)
                 results.add(point, measures)
-            if (points[0].shots, points[0].steps) in audible:
-                self._hear(points, said, task, results)
+            place = (points[0].shots, points[0].steps)
+            if place in audible:
+                self._hear(points, said, task, results, by_conventions=place == headline)
                 advance(len(points))
         return results
 
     def _hear(
-        self, points: list[Point], said: list[Prediction], task: Task, results: Results
+        self,
+        points: list[Point],
+        said: list[Prediction],
+        task: Task,
+        results: Results,
+        *,
+        by_conventions: bool,
     ) -> None:
         keys = [
             (point.utterance, each.mel.tobytes()) for point, each in zip(points, said, strict=True)
@@ -103,6 +117,8 @@ class Evaluator:
                 sounds[key] = Sound(self._say(each, point.utterance), point.utterance)
             if keep and not flaw(sounds[key].waveform):
                 results.keep(file_name(point), sounds[key].waveform)
+            if keep and by_conventions:
+                results.add(point, self.instruments.compare_by_conventions(sounds[key]))
         new = [key for key in sounds if key not in self._heard]
         self._heard.update(zip(new, self._measure([sounds[key] for key in new], task), strict=True))
         for point, key in zip(points, keys, strict=True):
