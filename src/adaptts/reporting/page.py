@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import figures, listening, tables
+from adaptts.reporting import conventions, figures, listening, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -83,6 +83,7 @@ def render(
     }
     payload = {"figures": drawn, "listen": shelf and asdict(shelf), "themes": _themes()}
     arms = _arms(results)
+    by_convention = conventions.tabulate(results)
     return environment.from_string(_source("page.html")).render(
         **_opening(results, comparison, checks),
         **_captions(results, comparison),
@@ -92,6 +93,8 @@ def render(
         by_name={arm["name"]: arm for arm in arms},
         palettes=figures.PALETTES,
         metrics=comparison.metrics(),
+        conventions=conventions.grid(results, by_convention),
+        conventions_caption=conventions.caption(results, by_convention),
         headline=tables.headline(results, comparison),
         differences=tables.differences(comparison),
         differences_by_step=tables.differences_by_step(comparison),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting import costs, figures, gallery, listening, sanity, tables
+from adaptts.reporting import conventions, costs, figures, gallery, listening, sanity, tables
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import METRICS
@@ -77,11 +77,13 @@ class Report:
     def _write_tables(self, folder: Path) -> None:
         folder.mkdir()
         comparison, costs_table = self.comparison, costs.summarise(self.results)
+        by_convention = conventions.tabulate(self.results)
         both = pd.concat([comparison.references, comparison.at_headline()])
         frames = {
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
             "differences": comparison.differences,
             "differences_by_step": comparison.by_step,
+            "conventions": by_convention,
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
@@ -95,6 +97,7 @@ class Report:
             "headline": tables.headline(self.results, comparison),
             "differences": tables.differences(comparison),
             "differences_by_step": tables.differences_by_step(comparison),
+            "conventions": conventions.grid(self.results, by_convention),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
             "sanity": tables.sanity(self.checks),
