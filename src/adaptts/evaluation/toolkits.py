@@ -7,7 +7,7 @@ from typing import TypeVar
 import librosa
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, get_window, lfilter
+from scipy.signal import firwin, lfilter
 
 from adaptts.corpora.audio import Waveform
 from adaptts.evaluation.conventions import Analysis, Convention, Periodogram, World
@@ -22,7 +22,7 @@ from adaptts.evaluation.fast_alignment import align_fast
 from adaptts.evaluation.level import flaw
 from adaptts.evaluation.measure import Measure, NotMeasurableError, take
 from adaptts.evaluation.mel_cepstra import mel_cepstra
-from adaptts.features.prosody import cepstrum_matrix, mel_warping, pyworld, track_f0
+from adaptts.features.prosody import cepstrum_matrix, mel_warping, pysptk, pyworld, track_f0
 
 # VERSA pairs frames one by one only where the lengths differ by less than this part of their sum.
 LARGEST_MISMATCH = 0.1
@@ -219,8 +219,7 @@ def _periodogram_frames(samples: Waveform, kind: Periodogram, order: int, warpin
         )
     starts = np.arange(0, len(samples) - kind.window + 1, kind.hop)
     windows = np.lib.stride_tricks.sliding_window_view(samples, kind.window)[starts]
-    hamming = get_window("hamming", kind.window, fftbins=False)
-    spectra = np.fft.rfft(kind.full_scale * windows * hamming)
+    spectra = np.fft.rfft(kind.full_scale * windows * pysptk.hamming(kind.window))
     cepstra = mel_cepstra(np.abs(spectra) ** 2 + kind.floor, order, warping)
     return Frames(cepstra, np.zeros(len(cepstra)))
 

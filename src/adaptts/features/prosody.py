@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptts.features.dio import dio
 from adaptts.params import FeatureParams
 
 with warnings.catch_warnings():
@@ -52,13 +53,7 @@ def track_f0(
     frame_period_ms: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """F0 in Hz [frames], 0 where unvoiced, and the frames' times in seconds."""
-    coarse_hz, times = pyworld.dio(
-        samples,
-        sampling_rate,
-        f0_floor=bounds_hz[0],
-        f0_ceil=bounds_hz[1],
-        frame_period=frame_period_ms,
-    )
+    coarse_hz, times = dio(samples, sampling_rate, bounds_hz, frame_period_ms)
     return pyworld.stonemask(samples, coarse_hz, times, sampling_rate), times
 
 
