@@ -4,7 +4,7 @@ import pandas as pd
 
 from adaptts.evaluation.conventions import CONVENTIONS, ours
 from adaptts.reporting.metrics import BY_NAME
-from adaptts.reporting.results import REFERENCES, Results
+from adaptts.reporting.results import REFERENCES, RETAKE, Results
 from adaptts.reporting.tables import DASH, Cell, Column, Grid, Group, Row
 
 MCD = BY_NAME["mcd"]
@@ -79,12 +79,13 @@ def caption(results: Results, table: pd.DataFrame) -> str:
     versions = dict(zip(table["convention"], table["version"], strict=True))
     others = "; ".join(f"{name}: {version}" for name, version in versions.items()
                        if name != default.name)  # fmt: skip
+    retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     return (
         f"The sentences to hear, said with the first seed: their files lie in audio/, so that each "
         f"tool can be run on them. {default.name}, version {default.version}, is the MCD of this "
         f"report. The others include the level c0, and pair frames by FastDTW or one by one: "
         f"{others}. Compare a paper with the column of its tool alone, and there with the rows of "
-        f"the recordings; docs/measures.md defines them all."
+        f"the recordings; docs/measures.md defines them all.{retake}"
     )
 
 
