@@ -23,7 +23,7 @@ LEAST_HZ = 1e-12
 # Lengths are rounded up to multiples of this, so that sounds share filters.
 GRAIN_SAMPLES = 4096
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def dio(

@@ -54,7 +54,8 @@ def track_f0(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """F0 in Hz [frames], 0 where unvoiced, and the frames' times in seconds."""
     coarse_hz, times = dio(samples, sampling_rate, bounds_hz, frame_period_ms)
-    return pyworld.stonemask(samples, coarse_hz, times, sampling_rate), times
+    f0_hz = pyworld.stonemask(samples, coarse_hz, times, sampling_rate)
+    return f0_hz, np.asarray(times, dtype=np.float64)
 
 
 def mel_cepstrum(
