@@ -310,6 +310,10 @@ class PointParams:
     steps: Count
 
 
+# Names in adaptts.evaluation.conventions, where each is defined.
+ConventionName = Literal["espnet", "versa", "versa_dtw", "pymcd", "pymcd_plain", "pymcd_sl"]
+
+
 @dataclass(frozen=True, config=STRICT)
 class EvaluationParams:
     """The measures that need sound are taken at `points`; the others everywhere."""
@@ -320,6 +324,14 @@ class EvaluationParams:
     sentences_to_hear: Positive  # per test speaker, in the report
     predicted_quality: Literal["none", "squim"] = "none"  # squim needs weights: see quality
     quality_weights: str | None = None  # the folder that holds them; None: torch hub's
+    # The MCD of what is heard at the headline with the first seed, by these as well
+    conventions: list[ConventionName] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def check_conventions(self) -> Self:
+        if len(set(self.conventions)) < len(self.conventions):
+            raise ValueError(f"conventions must name none twice, got {self.conventions}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

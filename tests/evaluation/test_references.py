@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adaptts.evaluation.instruments import ALIGNED, HEARD, PREDICTED, Instruments, queries
+from adaptts.evaluation.conventions import PYMCD
+from adaptts.evaluation.instruments import (
+    ALIGNED,
+    HEARD,
+    PREDICTED,
+    Instruments,
+    queries,
+    record,
+)
 from adaptts.evaluation.measure import COLUMNS, tabulate
 from adaptts.evaluation.references import (
     Speaker,
@@ -15,6 +23,7 @@ from adaptts.evaluation.references import (
     measure_retakes,
 )
 from adaptts.evaluation.results import Results
+from adaptts.evaluation.toolkits import distortion
 from evaluation.conftest import TEST
 
 
@@ -106,3 +115,21 @@ def test_retakes_are_by_the_same_speaker_and_no_query_itself() -> None:
     assert find_retakes(index, "speaker", ["a1", "a2", "b0"]) == {"a1": "a0"}
     assert find_retakes(index, "speaker", ["a0", "a3"]) == {"a0": "a1", "a3": "a0"}
     assert find_retakes(index, "accent", ["a0", "a3", "b0"]) == {"a0": "a1"}
+
+
+def test_floor_and_ceiling_are_measured_by_other_conventions(speaker, instruments, vocoder) -> None:
+    query = speaker.queries[0]
+    index = instruments.store.index
+    mine = index.index[index["speaker"] == "f3"]
+    other = next(name for name in mine if name not in speaker.queries)
+    chosen = replace(pretend_retake(instruments, query, other), conventions=[PYMCD])
+    results = Results()
+    measure_copies(speaker, chosen, vocoder, results)
+    measure_retakes(speaker, "speaker", chosen, results)
+    table = table_of(results)
+    found = table[table["metric"] == "mcd_pymcd"].set_index("arm")
+    assert found["utterance"].to_dict() == {"copy_synthesis": query, "retake": query}
+    sounds = [record(chosen.corpus, chosen.store, name) for name in (other, query)]
+    expected = distortion(PYMCD, *sounds, chosen.store.sampling_rate)
+    assert found.loc["retake", "value"] == pytest.approx(expected, rel=1e-9)
+    assert 3 < found.loc["copy_synthesis", "value"] < expected

@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adaptts.adaptation import Spoken, Voices, VoiceWriter
-from adaptts.evaluation.instruments import ALIGNED, HEARD, PREDICTED, VOICE, queries
+from adaptts.evaluation.conventions import ESPNET, PYMCD
+from adaptts.evaluation.instruments import ALIGNED, HEARD, PREDICTED, VOICE, queries, record
 from adaptts.evaluation.measure import COLUMNS, tabulate
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
+from adaptts.evaluation.toolkits import distortion
 from adaptts.evaluation.voice import Evaluator, Task
 from evaluation.conftest import EVALUATION, POINTS, TEST
 
@@ -166,3 +169,34 @@ def test_a_prediction_without_frames_is_missing_with_its_reason(
     lost = table[table["value"].isna()]
     assert set(lost["metric"]) == {"mel_distortion", *ALIGNED, *VOICE, "clipped"}
     assert set(lost["note"]) == {"the prediction holds no frame", "the sound is empty"}
+
+
+def test_what_is_kept_at_the_headline_is_measured_by_other_conventions(
+    tmp_path, instruments, vocoder, store, task
+) -> None:
+    chosen = replace(instruments, conventions=[ESPNET, PYMCD])
+    voices = make_voices(tmp_path, store, task)
+    results = evaluate(chosen, vocoder, voices, task)
+    table = tabulate(results.measures)
+    other = table[table["metric"].isin(["mcd_espnet", "mcd_pymcd"])]
+    assert set(other["metric"]) == {"mcd_espnet", "mcd_pymcd"}
+    assert other["value"].between(1, 30).all()
+    keys = other[["seed", "shots", "steps", "utterance"]].drop_duplicates()
+    assert keys.to_numpy().tolist() == [[0, 4, 2, task.queries[0]]]
+    # They stand on the very sound that is kept.
+    sound = results.sounds[f"f3-{task.queries[0]}-4-2-0.flac"]
+    recording = record(instruments.corpus, store, task.queries[0])
+    expected = distortion(PYMCD, sound, recording, store.sampling_rate)
+    (found,) = other.loc[other["metric"] == "mcd_pymcd", "value"]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_voice_without_steps_is_measured_by_other_conventions_too(
+    tmp_path, instruments, vocoder, store, task
+) -> None:
+    chosen = replace(instruments, conventions=[PYMCD])
+    voices = make_voices(tmp_path, store, task, steps=(0,))
+    results = evaluate(chosen, vocoder, voices, task)
+    table = tabulate(results.measures)
+    other = table[table["metric"] == "mcd_pymcd"]
+    assert other[["seed", "shots", "steps"]].to_numpy().tolist() == [[0, 4, 0]]

@@ -31,10 +31,10 @@ def test_analysis_is_dio_stonemask_and_cheaptrick(waveform, params):
     coarse, times = pyworld.dio(waveform, RATE, f0_floor=60.0, f0_ceil=500.0, frame_period=5.0)
     f0_hz = pyworld.stonemask(waveform, coarse, times, RATE)
     analysis = prosody.analyse(waveform, RATE, params)
-    np.testing.assert_array_equal(analysis.f0_hz, f0_hz)
-    np.testing.assert_array_equal(
-        analysis.envelope, pyworld.cheaptrick(waveform, f0_hz, times, RATE, f0_floor=60.0)
-    )
+    # DIO is ours, and meets pyworld's to rounding.
+    np.testing.assert_allclose(analysis.f0_hz, f0_hz, rtol=1e-9)
+    envelope = pyworld.cheaptrick(waveform, f0_hz, times, RATE, f0_floor=60.0)
+    np.testing.assert_allclose(analysis.envelope, envelope, rtol=1e-6)
 
 
 def test_noise_has_an_envelope_and_no_pitch(params):

@@ -49,14 +49,19 @@ def align(predicted: NDArray[np.floating], reference: NDArray[np.floating]) -> A
 
     Raises `NotMeasurableError` where either holds no frame or a value that is not finite.
     """
+    check_frames(predicted, reference)
+    costs = cdist(predicted, reference)
+    totals, path = dtw(C=costs)
+    return Alignment(path[::-1, 0], path[::-1, 1], float(totals[-1, -1]) / len(path))
+
+
+def check_frames(predicted: NDArray[np.floating], reference: NDArray[np.floating]) -> None:
+    """Raise `NotMeasurableError` where either holds no frame or a value that is not finite."""
     for name, frames in (("prediction", predicted), ("reference", reference)):
         if len(frames) == 0:
             raise NotMeasurableError(f"the {name} holds no frame")
         if not np.isfinite(frames).all():
             raise NotMeasurableError(f"the {name} holds values that are not finite")
-    costs = cdist(predicted, reference)
-    totals, path = dtw(C=costs)
-    return Alignment(path[::-1, 0], path[::-1, 1], float(totals[-1, -1]) / len(path))
 
 
 def speech(log_magnitudes: NDArray[np.floating]) -> slice:

@@ -1,6 +1,6 @@
 """All measures of an utterance: of what was predicted for it, and of how it sounds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ from adaptts.evaluation.contours import (
     f0_moment_errors,
     rate_error,
 )
+from adaptts.evaluation.conventions import CONVENTIONS, Convention
 from adaptts.evaluation.distortion import (
     DECIBELS,
     Alignment,
@@ -39,6 +40,7 @@ from adaptts.evaluation.prosody import (
 from adaptts.evaluation.quality import QualityPredictor
 from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.speaker import SpeakerEncoder
+from adaptts.evaluation.toolkits import distortions
 from adaptts.features import prosody
 from adaptts.features.store import FeatureStore
 from adaptts.params import EvaluationParams
@@ -95,6 +97,8 @@ class Instruments:
     encoder: SpeakerEncoder
     verification: Verification
     predictor: QualityPredictor | None
+    corpus: Path  # the folder with the recordings
+    conventions: Sequence[Convention] = ()  # of MCD, beside the default
 
     @classmethod
     def open(
@@ -116,7 +120,8 @@ class Instruments:
         }
         predictor = QualityPredictor.open(params, known, store.sampling_rate)
         listener = Listener.open(corpus, params.noise_floor)
-        return cls(store, listener, encoder, verification, predictor)
+        conventions = [CONVENTIONS[name] for name in params.conventions]
+        return cls(store, listener, encoder, verification, predictor, corpus, conventions)
 
     def measure_prediction(self, said: Prediction, utterance: str) -> list[Measure]:
         """Mel distortion, and the errors of pitch and duration of each phone."""
@@ -166,6 +171,13 @@ class Instruments:
         world = prosody.analyse(sound.waveform, rate, params)
         said = Reading(prosody.mel_cepstrum(world.envelope, rate, params), world.f0_hz)
         return self.compare_reading(said, sound.utterance)
+
+    def compare_by_conventions(self, sound: Sound) -> list[Measure]:
+        """The MCD by each of `conventions`, of a sound beside the recording of its utterance."""
+        if not self.conventions:
+            return []
+        recording = record(self.corpus, self.store, sound.utterance)
+        return distortions(self.conventions, sound.waveform, recording, self.store.sampling_rate)
 
     def compare_reading(self, said: Reading, utterance: str) -> list[Measure]:
         """The values of `ALIGNED`, for a reading beside the corpus' own of `utterance`."""

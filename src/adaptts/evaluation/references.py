@@ -56,6 +56,8 @@ def measure_copies(
     for sound in sounds:
         point = _point(COPY_SYNTHESIS, speaker.name, sound.utterance)
         results.add(point, instruments.compare(sound))
+        if sound.utterance in speaker.heard:
+            results.add(point, instruments.compare_by_conventions(sound))
     _listen(COPY_SYNTHESIS, speaker, instruments, sounds, results)
 
 
@@ -65,6 +67,9 @@ def measure_retakes(speaker: Speaker, unit: str, instruments: Instruments, resul
     for query, retake in retakes.items():
         point = _point(RETAKE, speaker.name, query)
         results.add(point, compare_retake(instruments, retake, query))
+        if query in speaker.heard:
+            recording = record(instruments.corpus, instruments.store, retake)
+            results.add(point, instruments.compare_by_conventions(Sound(recording, query)))
     return len(retakes)
 
 

@@ -13,7 +13,7 @@ from adaptts.evaluation.instruments import Heard, Instruments, Prediction, Sound
 from adaptts.evaluation.level import finish, flaw
 from adaptts.evaluation.measure import Point
 from adaptts.evaluation.results import Results
-from adaptts.params import EvaluationParams
+from adaptts.params import EvaluationParams, PointParams
 
 VOICE = ["seed", "draw", "shots", "steps"]  # columns that tell a speaker's voices apart
 
@@ -53,8 +53,15 @@ class Task:
 
     def points(self, voices: Voices) -> set[tuple[int, int]]:
         """The (shots, steps) at which there is sound; a voice that takes no steps has only 0."""
+        return {self._place(point, voices) for point in self.params.points}
+
+    def headline(self, voices: Voices) -> tuple[int, int]:
+        """The one of `points` whose sounds are compared by other conventions as well."""
+        return self._place(self.params.headline, voices)
+
+    def _place(self, point: PointParams, voices: Voices) -> tuple[int, int]:
         takes_steps = (voices.points["steps"] > 0).any()
-        return {(p.shots, p.steps if takes_steps else 0) for p in self.params.points}
+        return point.shots, point.steps if takes_steps else 0
 
     def keeps(self, point: Point) -> bool:
         """Whether the sound of a point is kept, to be heard by people."""
@@ -81,7 +88,7 @@ class Evaluator:
             point, said = _point(row, task), _prediction(voices, row)
             results.add(point, self.instruments.measure_prediction(said, utterance))
             if (point.shots, point.steps) in audible:
-                self._hear(point, said, task, heard, results)
+                self._hear(point, said, task, voices, heard, results)
         return results
 
     def _hear(
@@ -89,6 +96,7 @@ class Evaluator:
         point: Point,
         said: Prediction,
         task: Task,
+        voices: Voices,
         heard: dict[bytes, Heard],
         results: Results,
     ) -> None:
@@ -102,6 +110,8 @@ class Evaluator:
             sound = Sound(self._say(said, point.utterance), point.utterance)
             if keep and not flaw(sound.waveform):
                 results.keep(file_name(point), sound.waveform)
+            if keep and (point.shots, point.steps) == task.headline(voices):
+                results.add(point, self.instruments.compare_by_conventions(sound))
             if key not in heard:
                 heard[key] = self._measure(sound, task.speaker)
         results.add(point, heard[key].measures)

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptts.features.dio import dio
 from adaptts.params import FeatureParams
 
 with warnings.catch_warnings():
@@ -39,16 +40,22 @@ def analyse(
 ) -> WorldAnalysis:
     """F0 within `f0_min_hz` to `f0_max_hz` and envelope of `waveform` [samples], peak ≤ 1."""
     samples = np.ascontiguousarray(waveform, dtype=np.float64)
-    coarse_hz, times = pyworld.dio(
-        samples,
-        sampling_rate,
-        f0_floor=params.f0_min_hz,
-        f0_ceil=params.f0_max_hz,
-        frame_period=params.frame_period_ms,
-    )
-    f0_hz = pyworld.stonemask(samples, coarse_hz, times, sampling_rate)
+    bounds_hz = (params.f0_min_hz, params.f0_max_hz)
+    f0_hz, times = track_f0(samples, sampling_rate, bounds_hz, params.frame_period_ms)
     envelope = pyworld.cheaptrick(samples, f0_hz, times, sampling_rate, f0_floor=params.f0_min_hz)
     return WorldAnalysis(f0_hz, envelope)
+
+
+def track_f0(
+    samples: NDArray[np.float64],
+    sampling_rate: int,
+    bounds_hz: tuple[float, float],
+    frame_period_ms: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """F0 in Hz [frames], 0 where unvoiced, and the frames' times in seconds."""
+    coarse_hz, times = dio(samples, sampling_rate, bounds_hz, frame_period_ms)
+    f0_hz = pyworld.stonemask(samples, coarse_hz, times, sampling_rate)
+    return f0_hz, np.asarray(times, dtype=np.float64)
 
 
 def mel_cepstrum(
@@ -59,7 +66,7 @@ def mel_cepstrum(
     The frequency warping α approximates the mel scale at the sampling rate (SPTK's choice: 0.41 at
     16 kHz).
     """
-    return np.log(envelope) @ _cepstrum_matrix(
+    return np.log(envelope) @ cepstrum_matrix(
         envelope.shape[1], params.mel_cepstrum_order, mel_warping(sampling_rate)
     )
 
@@ -71,8 +78,8 @@ def mel_warping(sampling_rate: int) -> float:
 
 
 @cache
-def _cepstrum_matrix(bins: int, order: int, warping: float) -> NDArray[np.float64]:
-    """`pysptk.sp2mc` as a matrix, since it is linear in the log spectrum: 70 times faster."""
+def cepstrum_matrix(bins: int, order: int, warping: float) -> NDArray[np.float64]:
+    """`pysptk.sp2mc` as a matrix [bins, order + 1] for natural logs of power: 70 times faster."""
     return pysptk.sp2mc(np.exp(np.eye(bins)), order, warping)
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import advice, figures, listening, missing, tables
+from adaptts.reporting import advice, conventions, figures, listening, missing, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -88,6 +88,7 @@ def render(
     }
     payload = {"figures": drawn, "listen": shelf and asdict(shelf), "themes": _themes()}
     arms = _arms(results)
+    by_convention = conventions.tabulate(results)
     return environment.get_template("page.html").render(
         **_opening(results, comparison, checks),
         **_captions(results, comparison),
@@ -97,6 +98,8 @@ def render(
         by_name={arm["name"]: arm for arm in arms},
         palettes=figures.PALETTES,
         metrics=comparison.metrics(),
+        conventions=conventions.grid(results, by_convention),
+        conventions_caption=conventions.caption(results, by_convention),
         headline=tables.headline(results, comparison),
         voice=tables.voice(results, comparison),
         differences=tables.differences(comparison),

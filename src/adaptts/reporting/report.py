@@ -10,6 +10,7 @@ import pandas as pd
 
 from adaptts.reporting import (
     advice,
+    conventions,
     costs,
     error_rates,
     figures,
@@ -92,6 +93,7 @@ class Report:
     def _write_tables(self, folder: Path) -> None:
         folder.mkdir()
         comparison, costs_table = self.comparison, costs.summarise(self.results)
+        by_convention = conventions.tabulate(self.results)
         both = pd.concat([comparison.references, comparison.at_headline()])
         frames = {
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
@@ -99,6 +101,7 @@ class Report:
             "differences_by_step": comparison.by_step,
             "ranks": joined(RANKS, [standing.ranks for standing in comparison.standings]),
             "pairs": joined(PAIRS, [standing.pairs for standing in comparison.standings]),
+            "conventions": by_convention,
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
@@ -124,6 +127,7 @@ class Report:
             "recommended": advice.recommended(self.decision),
             "steps_to_reach": advice.reached(self.decision, comparison),
             "front": advice.front(self.decision),
+            "conventions": conventions.grid(self.results, by_convention),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
             "sanity": tables.sanity(self.checks),
