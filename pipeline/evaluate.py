@@ -9,18 +9,21 @@ from adaptts.adaptation import Voices
 from adaptts.episodes import table
 from adaptts.evaluation import results
 from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.voice import Evaluator, Task
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
 from pipeline.stage import Stage, run, whole
+
+CORPUS = Path("data/corpus")
 
 
 def main(stage: Stage) -> None:
     arm, params = stage.item["arm"], stage.params
     store = FeatureStore.open(Path("data/features"))
     episodes = table.read(Path("data/episodes/episodes.parquet"))
-    noise_floor = params.evaluation.noise_floor
-    instruments = Instruments.open(Path("data/corpus"), store, episodes, noise_floor)
+    listener = Listener.open(CORPUS, Path("models/recogniser"), params.evaluation)
+    instruments = Instruments.open(CORPUS, store, episodes, listener)
     vocoder = Vocoder(store.params, store.sampling_rate, params.model)
     evaluator = Evaluator(instruments, vocoder)
     folders = [Path("voices") / arm / speaker for speaker in params.split.test]

@@ -15,6 +15,7 @@ from dvc.stage import PipelineStage
 
 from adaptts import params
 from adaptts.adaptation import read_manner
+from adaptts.evaluation.recognisers import requirements
 from adaptts.strategies import read_start, read_strategy
 from pipeline.patience import patiently
 from pipeline.stage import flatten
@@ -62,6 +63,7 @@ def make_plan() -> Plan:
     # Now, and not when their stages come.
     for arm in experiment.arms:
         check_arm(experiment, arm)
+    requirements.check(experiment.evaluation)
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:

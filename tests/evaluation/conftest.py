@@ -8,15 +8,18 @@ import pytest
 import small_corpus
 from spoken_corpus import FEATURES, make_corpus
 
+from adaptts import params
 from adaptts.episodes.split import draw_episodes
 from adaptts.evaluation.instruments import Instruments
+from adaptts.evaluation.recognition import Listener
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import EpisodeParams, SplitParams
+from adaptts.params import EpisodeParams, EvaluationParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +43,21 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def instruments(corpus: Path, store: FeatureStore, episodes: pd.DataFrame) -> Instruments:
-    return Instruments.open(corpus, store, episodes, noise_floor=2e-3)
+def evaluation() -> EvaluationParams:
+    """That of the smoke preset, which asks for sphinx alone."""
+    return params.read(ROOT / "presets/smoke.yaml").evaluation
+
+
+@pytest.fixture(scope="session")
+def listener(corpus: Path, evaluation: EvaluationParams) -> Listener:
+    return Listener.open(corpus, Path("nothing is trained"), evaluation)
+
+
+@pytest.fixture(scope="session")
+def instruments(
+    corpus: Path, store: FeatureStore, episodes: pd.DataFrame, listener: Listener
+) -> Instruments:
+    return Instruments.open(corpus, store, episodes, listener)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from adaptts.evaluation.measure import COLUMNS, tabulate
 from adaptts.evaluation.prosody import phone_pitch
 from adaptts.evaluation.results import Results
 from adaptts.evaluation.voice import Evaluator, Task
-from adaptts.params import EvaluationParams, PointParams
+from adaptts.params import PointParams
 
 SEEDS = [0, 1]
 SPEAKER = "f3"
@@ -17,11 +18,9 @@ POINTS = [PointParams(1, 0), PointParams(4, 2)]
 
 
 @pytest.fixture
-def task(episodes) -> Task:
-    evaluation = EvaluationParams(
-        headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
-    )
-    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, evaluation)
+def task(episodes, evaluation) -> Task:
+    asked = replace(evaluation, headline=POINTS[1], points=POINTS)
+    return Task("maml", SPEAKER, queries(episodes, SPEAKER), SEEDS, asked)
 
 
 def say(store, utterance: str, noise: float, seed: int) -> Spoken:

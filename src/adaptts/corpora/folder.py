@@ -22,6 +22,7 @@ from tqdm import tqdm
 from adaptts.corpora import audio, manifest
 from adaptts.corpora.audio import AudioError, Waveform
 from adaptts.corpora.manifest import ManifestError, Remark
+from adaptts.corpora.wording import spoken_words
 from adaptts.params import CorpusParams
 
 COLUMNS = ("path", "speaker", "text")
@@ -79,7 +80,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
         folder,
         table[[*manifest.COLUMNS, *groups]],
         _describe(params, source / "metadata.csv", notes),
-        manifest.alternatives(table["text"]),
+        manifest.alternatives(spoken_words(text, params.language) for text in table["text"]),
     )
 
 

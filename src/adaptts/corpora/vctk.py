@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from adaptts.corpora import archives, audio, manifest
 from adaptts.corpora.manifest import ManifestError, Remark
+from adaptts.corpora.wording import spoken_words
 from adaptts.params import CorpusParams
 
 VERSION = "0.92"
@@ -81,7 +82,7 @@ def _prepare_from(source: Source, params: CorpusParams, folder: Path) -> None:
         folder,
         table[[*manifest.COLUMNS, *groups]],
         _describe(params, exclusions),
-        manifest.alternatives(table["text"]),
+        manifest.alternatives(spoken_words(text, params.language) for text in table["text"]),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
-from adaptts.corpora.manifest import SILENCE, normalise_text
+from adaptts.corpora.manifest import SILENCE
 from adaptts.evaluation import recognition
 from adaptts.evaluation.distortion import DECIBELS, mel_cepstral_alignment, mel_distortion
 from adaptts.evaluation.level import flaw
@@ -33,7 +33,7 @@ ENROLMENT_UTTERANCES = 10
 
 PREDICTED = ("mel_distortion", "pitch_error", "duration_error")
 ALIGNED = ("mcd", "f0_rmse", "vuv_error")
-HEARD = (*recognition.METRICS, "similarity")
+HEARD = (*recognition.METRICS, "similarity")  # and METRICS of every further recogniser
 
 # From natural-log mel magnitudes [frames, mels] to [samples].
 Vocoder = Callable[[NDArray[np.floating]], NDArray[np.floating]]
@@ -83,7 +83,7 @@ class Instruments:
 
     @classmethod
     def open(
-        cls, corpus: Path, store: FeatureStore, episodes: pd.DataFrame, noise_floor: float
+        cls, corpus: Path, store: FeatureStore, episodes: pd.DataFrame, listener: Listener
     ) -> Self:
         """Enrol the test speakers of `episodes` by recordings in the folder `corpus`."""
         encoder = SpeakerEncoder()
@@ -92,7 +92,7 @@ class Instruments:
             recordings = [record(corpus, store, utterance) for utterance in utterances]
             embeddings = encoder.embed(recordings, store.sampling_rate)
             enrolled[speaker] = mean_embedding([each for each in embeddings if each is not None])
-        return cls(store, Listener.open(corpus, noise_floor), encoder, enrolled)
+        return cls(store, listener, encoder, enrolled)
 
     def measure_prediction(self, said: Prediction, utterance: str) -> list[Measure]:
         """Mel distortion, and the errors of pitch and duration of each phone."""
@@ -120,7 +120,7 @@ class Instruments:
         ]
 
     def _listen(self, sound: Sound, embedding: Embedding | None, speaker: str) -> Heard:
-        text = normalise_text(self.store.index.loc[sound.utterance, "text"])
+        text = self.store.index.loc[sound.utterance, "text"]
         rate = self.store.sampling_rate
         words = self.listener.measure(sound.waveform, rate, sound.utterance, text)
         if embedding is None:
