@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import figures, listening, tables
+from adaptts.reporting import figures, listening, recognisers, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -95,6 +95,7 @@ def render(
         headline=tables.headline(results, comparison),
         differences=tables.differences(comparison),
         differences_by_step=tables.differences_by_step(comparison),
+        recognisers=recognisers.grid(recognisers.summarise(results, comparison), comparison),
         cost=tables.cost(summarise(results)),
         tuning=tables.tuning(results),
         sanity=tables.sanity(checks),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting import costs, figures, gallery, listening, sanity, tables
+from adaptts.reporting import costs, figures, gallery, listening, recognisers, sanity, tables
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import METRICS
@@ -77,6 +77,7 @@ class Report:
     def _write_tables(self, folder: Path) -> None:
         folder.mkdir()
         comparison, costs_table = self.comparison, costs.summarise(self.results)
+        rates = recognisers.summarise(self.results, comparison)
         both = pd.concat([comparison.references, comparison.at_headline()])
         frames = {
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
@@ -87,6 +88,7 @@ class Report:
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
             "cost": costs_table,
             "tuning": self.results.trials,
+            "recognisers": rates,
             "sanity": sanity.tabulate(self.checks),
         }
         for name, frame in frames.items():
@@ -97,6 +99,7 @@ class Report:
             "differences_by_step": tables.differences_by_step(comparison),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
+            "recognisers": recognisers.grid(rates, comparison),
             "sanity": tables.sanity(self.checks),
         }
         for name, grid in grids.items():
