@@ -13,6 +13,7 @@ from adaptts.episodes import table
 from adaptts.evaluation import results
 from adaptts.evaluation.instruments import Instruments, queries
 from adaptts.evaluation.quality import find_weights
+from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.voice import Evaluator, Task
 from adaptts.features.processes import Workers, available
 from adaptts.features.store import FeatureStore
@@ -20,7 +21,7 @@ from adaptts.models.vocoder import Vocoder
 from adaptts.params import Experiment
 from pipeline.stage import Stage, run, whole
 
-EPISODES = Path("data/episodes")
+CORPUS, EPISODES = Path("data/corpus"), Path("data/episodes")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def open_evaluator(params: Experiment) -> Evaluator:
     """What a process measures with."""
     torch.set_num_threads(1)  # sums of more threads have other last bits
     store = FeatureStore.open(Path("data/features"))
-    instruments = Instruments.open(Path("data/corpus"), store, EPISODES, params.evaluation)
+    listener = Listener.open(CORPUS, Path("models/recogniser"), params.evaluation)
+    instruments = Instruments.open(CORPUS, store, EPISODES, listener, params.evaluation)
     return Evaluator(instruments, Vocoder(store.params, store.sampling_rate, params.model))
 
 

@@ -16,6 +16,7 @@ from dvc.stage import PipelineStage
 from adaptts import params
 from adaptts.adaptation import read_manner
 from adaptts.evaluation.quality import find_weights
+from adaptts.evaluation.recognisers import requirements
 from adaptts.strategies import read_start, read_strategy
 from pipeline.patience import patiently
 from pipeline.stage import flatten
@@ -73,6 +74,7 @@ def make_plan() -> Plan:
     for arm in experiment.arms:
         check_arm(experiment, arm)
     find_weights(experiment.evaluation)
+    requirements.check(experiment.evaluation)
     try:
         graph, changed = patiently("snakemake", ask_dvc)
     except SCMError as error:

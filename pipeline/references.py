@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from adaptts.episodes import table
 from adaptts.evaluation.instruments import Instruments, queries
+from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.references import (
     Speaker,
     measure_copies,
@@ -25,7 +26,8 @@ def main(stage: Stage) -> None:
     params, split = stage.params.evaluation, stage.params.split
     store = FeatureStore.open(Path("data/features"))
     episodes = table.read(EPISODES / "episodes.parquet")
-    instruments = Instruments.open(CORPUS, store, EPISODES, params)
+    listener = Listener.open(CORPUS, Path("models/recogniser"), params)
+    instruments = Instruments.open(CORPUS, store, EPISODES, listener, params)
     vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
     for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):

@@ -158,6 +158,8 @@ def make_experiment() -> dict[str, Any]:
     values["evaluation"] |= {
         "headline": {"shots": 2, "steps": 1},
         "points": [{"shots": 2, "steps": 1}],
+        "recognisers": ["sphinx", "ctc"],
+        "ctc": {"channels": 8, "utterance_gradients": 32},
     }
     values["report"]["bootstrap_samples"] = 20
     return values

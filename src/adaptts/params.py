@@ -33,7 +33,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=6
 # An arm is also a key of params.yaml, whose levels DVC parts by dots.
 Arm = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=60)]
 # These folders stand beside the arms' own.
-RESERVED_ARMS = ("trunk", "references", "natural", "copy_synthesis", "retake")
+RESERVED_ARMS = ("trunk", "recogniser", "references", "natural", "copy_synthesis", "retake")
 
 T = TypeVar("T")
 
@@ -314,18 +314,43 @@ class PointParams:
 ConventionName = Literal["espnet", "versa", "versa_dtw", "pymcd", "pymcd_plain", "pymcd_sl"]
 
 
+RecogniserName = Literal["sphinx", "ctc", "wav2vec2", "whisper"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class CtcParams:
+    """The recogniser `ctc`, which learns from the training speakers' recordings."""
+
+    channels: Positive
+    utterance_gradients: Positive  # of its training
+
+
 @dataclass(frozen=True, config=STRICT)
 class EvaluationParams:
     """The measures that need sound are taken at `points`; the others everywhere."""
 
     headline: PointParams  # of the table; tuning judges at its shots, up to its steps
     points: list[PointParams]
-    noise_floor: Weight  # standard deviation; added before recognition, at peak 0.6
+    # The first one's word and character error rates are the headline's.
+    recognisers: list[RecogniserName]
+    ctc: CtcParams
+    whisper: Literal["tiny", "base", "small", "medium", "large-v3"]  # the size of its model
+    # The folder with the weights of wav2vec2, whisper and squim; None: those of torch's and Hugging
+    # Face's own caches, where those of the recognisers are downloaded to
+    weights: str | None
+    noise_floor: Weight  # standard deviation; sphinx hears it added to a sound of peak 0.6
     sentences_to_hear: Positive  # per test speaker, in the report
     predicted_quality: Literal["none", "squim"] = "none"  # squim needs weights: see quality
-    quality_weights: str | None = None  # the folder that holds them; None: torch hub's
     # The MCD of what is heard at the headline with the first seed, by these as well
     conventions: list[ConventionName] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def check_recognisers(self) -> Self:
+        if not self.recognisers or len(set(self.recognisers)) < len(self.recognisers):
+            raise ValueError(
+                f"recognisers must name at least one, and none twice, got {self.recognisers}"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_conventions(self) -> Self:

@@ -8,19 +8,27 @@ import pytest
 import small_corpus
 from spoken_corpus import FEATURES, make_corpus
 
+from adaptts import params
 from adaptts.episodes.split import draw_episodes
 from adaptts.episodes.trials import draw_enrolment, draw_trials
 from adaptts.evaluation.instruments import Instruments
+from adaptts.evaluation.recognition import Listener
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import EpisodeParams, EvaluationParams, PointParams, SplitParams
+from adaptts.params import EpisodeParams, PointParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
 POINTS = [PointParams(1, 0), PointParams(4, 2)]
-EVALUATION = EvaluationParams(
-    headline=POINTS[1], points=POINTS, noise_floor=2e-3, sentences_to_hear=1
+ROOT = Path(__file__).parents[2]
+# The smoke preset asks for the recogniser sphinx alone.
+EVALUATION = replace(
+    params.read(ROOT / "presets/smoke.yaml").evaluation,
+    headline=POINTS[1],
+    points=POINTS,
+    sentences_to_hear=1,
+    conventions=[],
 )
 
 
@@ -45,10 +53,16 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def listener(corpus: Path) -> Listener:
+    return Listener.open(corpus, Path("nothing is trained"), EVALUATION)
+
+
+@pytest.fixture(scope="session")
 def instruments(
     corpus: Path,
     store: FeatureStore,
     episodes: pd.DataFrame,
+    listener: Listener,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Instruments:
     folder = tmp_path_factory.mktemp("episodes")
@@ -56,7 +70,7 @@ def instruments(
     enrolment.to_parquet(folder / "enrolment.parquet", index=False)
     trials = draw_trials(episodes, enrolment, store.index.reset_index())
     trials.to_parquet(folder / "trials.parquet", index=False)
-    return Instruments.open(corpus, store, folder, EVALUATION)
+    return Instruments.open(corpus, store, folder, listener, EVALUATION)
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def asking(folder: Path | None) -> EvaluationParams:
-    return replace(EVALUATION, predicted_quality="squim", quality_weights=folder and str(folder))
+    return replace(EVALUATION, predicted_quality="squim", weights=folder and str(folder))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
@@ -8,88 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaptts.evaluation.instruments import record
-from adaptts.evaluation.measure import NotMeasurableError
-from adaptts.evaluation.recognition import METRICS, Listener, Recogniser, score, without, words_of
+from adaptts.evaluation.recognition import METRICS, Listener, score
 
 GRAMMAR = "#JSGF V1.0;\ngrammar test;\npublic <utterance> = {};\n"
 
 sentences = st.lists(st.sampled_from(["one", "two", "three"]), min_size=1, max_size=6).map(" ".join)
-
-
-@pytest.fixture(scope="module")
-def recogniser(corpus: Path) -> Recogniser:
-    return Recogniser((corpus / "grammar.jsgf").read_text(encoding="utf-8"), 2e-3)
-
-
-@pytest.fixture(scope="module")
-def said(corpus, store) -> dict[str, np.ndarray]:
-    return {utterance: record(corpus, store, utterance) for utterance in store.index.index[:8]}
-
-
-def test_recordings_are_understood(recogniser, said, store) -> None:
-    scores = [
-        score(store.index.loc[utterance, "text"], recogniser.hear(waveform, 16000, utterance))
-        for utterance, waveform in said.items()
-    ]
-    assert sum(each.words for each in scores) == 40
-    # 2 % of words are mistaken in a larger sample; four of forty would be far beyond chance.
-    assert sum(each.word_errors for each in scores) <= 3
-
-
-def test_what_was_heard_before_changes_nothing(recogniser, said) -> None:
-    def hear(order: list[str]) -> dict[str, str]:
-        return {
-            utterance: recogniser.hear(said[utterance], 16000, utterance) for utterance in order
-        }
-
-    assert hear([*said]) == hear([*said][::-1])
-
-
-def test_the_level_changes_nothing(recogniser, said) -> None:
-    utterance, waveform = next(iter(said.items()))
-    heard = recogniser.hear(waveform, 16000, utterance)
-    assert recogniser.hear(waveform / 64, 16000, utterance) == heard
-
-
-def test_other_rates_are_understood(recogniser, said) -> None:
-    utterance, waveform = next(iter(said.items()))
-    slower = recogniser.hear(np.repeat(waveform, 2), 32000, utterance)
-    assert slower == recogniser.hear(waveform, 16000, utterance)
-
-
-@pytest.mark.parametrize("samples", [0, 10, 16000])
-def test_silence_is_heard_as_nothing(recogniser, samples: int) -> None:
-    assert recogniser.hear(np.zeros(samples), 16000, "silence") == ""
-
-
-def test_what_is_not_finite_cannot_be_heard(recogniser) -> None:
-    with pytest.raises(NotMeasurableError, match="not finite"):
-        recogniser.hear(np.array([np.nan]), 16000, "broken")
-
-
-def test_words_without_pronunciation_are_unspeakable() -> None:
-    grammar = GRAMMAR.format("hello world | hello blorpz | (nine | quuxq) hello")
-    assert words_of(grammar) == {"hello", "world", "blorpz", "nine", "quuxq"}
-    assert Recogniser(grammar, 2e-3).unknown == {"blorpz", "quuxq"}
-    assert without(grammar, {"blorpz", "quuxq"}) == GRAMMAR.format(
-        "hello world | hello <VOID> | (nine | <VOID>) hello"
-    )
-
-
-def test_words_of_a_grammar_are_not_its_syntax() -> None:
-    grammar = """#JSGF V1.0 UTF-8 en;  // public domain
-grammar public;
-/* one | two */
-<polite> = please {politely};
-public <utterance> = [<polite>] /0.5/ go* home | /2/ don't+ | public;
-"""
-    assert words_of(grammar) == {"please", "go", "home", "don't", "public"}
-
-
-@pytest.mark.parametrize("grammar", ["", "#JSGF V1.0;\ngrammar x;\n", GRAMMAR.format("(one | ")])
-def test_malformed_grammars_are_refused(grammar: str) -> None:
-    with pytest.raises(ValueError, match=r"mend grammar\.jsgf"):
-        Recogniser(grammar, 2e-3)
 
 
 @given(sentences, sentences | st.just(""))
@@ -123,23 +48,78 @@ def test_texts_without_words_are_refused() -> None:
         score(" ", "two")
 
 
+def test_chinese_is_counted_by_character() -> None:
+    counted = score("我 有 三 本 书", "我 有 山 本")
+    assert (counted.word_errors, counted.words) == (2, 5)
+    assert (counted.character_errors, counted.characters) == (2, 5)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A recogniser that hears what it is told to, whatever is said."""
+
+    answer: Callable[[], str]
+
+    def objection(self, words: str) -> str:
+        return "too rude" if "damn" in words else ""
+
+    def hear(self, waveform: np.ndarray, sampling_rate: int, utterance: str) -> str:
+        return self.answer()
+
+
+def measure(listener: Listener, text: str) -> dict[str, tuple[float, str]]:
+    measures = listener.measure(np.zeros(800), 16000, "u", text)
+    return {each.metric: (each.value, each.note) for each in measures}
+
+
+def test_each_recogniser_has_measures_of_its_own() -> None:
+    listener = Listener("en", {"ctc": Told(lambda: "two toys"), "whisper": Told(lambda: "2 boys.")})
+    found = measure(listener, "Two toys")
+    assert [*found] == [*METRICS, *[f"{metric}_whisper" for metric in METRICS]]
+    assert found["wer"] == (0, "two toys")
+    # Hypotheses are put in words as texts are.
+    assert found["wer_whisper"] == (50, "two boys")
+    assert found["character_errors_whisper"][0] == 1
+
+
+def fail() -> str:
+    raise RuntimeError("out of breath")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("two toys", "the recogniser failed: out of breath"),
+        ("?!", "the text has no word"),
+        ("Damn it", "too rude"),
+    ],
+)
+def test_what_is_not_heard_is_missing_with_the_reason_beside_what_is(text, reason) -> None:
+    listener = Listener("en", {"sphinx": Told(lambda: "two toys"), "ctc": Told(fail)})
+    found = measure(listener, text)
+    assert all(np.isnan(value) and note == reason for name, (value, note) in found.items()
+               if name.endswith("_ctc"))  # fmt: skip
+    assert np.isnan(found["wer"][0]) == (text != "two toys")
+
+
 def write_corpus(folder: Path, language: str, grammar: str) -> Path:
     (folder / "corpus.json").write_text(json.dumps({"language": language}))
     (folder / "grammar.jsgf").write_text(grammar)
     return folder
 
 
-def test_the_hypothesis_stands_beside_the_rate(corpus, store, said) -> None:
-    utterance, waveform = next(iter(said.items()))
+def test_the_hypothesis_stands_beside_the_rate(corpus, store, listener) -> None:
+    utterance = store.index.index[0]
+    waveform = record(corpus, store, utterance)
     text = store.index.loc[utterance, "text"]
-    measures = Listener.open(corpus, 2e-3).measure(waveform, 16000, utterance, text)
+    measures = listener.measure(waveform, 16000, utterance, text)
     assert [each.metric for each in measures] == list(METRICS)
     rate = next(each for each in measures if each.metric == "wer")
     assert rate.value == 100 * jiwer.wer(text, rate.note)
 
 
-def test_an_empty_hypothesis_is_a_result(corpus) -> None:
-    measures = Listener.open(corpus, 2e-3).measure(np.zeros(8000), 16000, "u", "two toys")
+def test_an_empty_hypothesis_is_a_result(listener) -> None:
+    measures = listener.measure(np.zeros(8000), 16000, "u", "two toys")
     assert {each.metric: each.value for each in measures} == {
         "word_errors": 2,
         "words": 2,
@@ -150,22 +130,24 @@ def test_an_empty_hypothesis_is_a_result(corpus) -> None:
     }
 
 
-def test_other_languages_are_missing_with_the_reason(tmp_path: Path) -> None:
-    listener = Listener.open(write_corpus(tmp_path, "de", GRAMMAR.format("hallo")), 2e-3)
+def test_other_languages_are_missing_with_the_reason(tmp_path: Path, evaluation) -> None:
+    listener = Listener.open(
+        write_corpus(tmp_path, "de", GRAMMAR.format("hallo")), tmp_path, evaluation
+    )
     measures = listener.measure(np.zeros(8000), 16000, "u", "hallo")
     assert np.isnan([each.value for each in measures]).all()
     assert {each.note for each in measures} == {"the recogniser knows English, the corpus is in de"}
 
 
-def test_unknown_words_are_missing_and_named(tmp_path: Path) -> None:
+def test_unknown_words_are_missing_and_named(tmp_path: Path, evaluation) -> None:
     grammar = GRAMMAR.format("hello world | hello blorpz")
-    listener = Listener.open(write_corpus(tmp_path, "en-us", grammar), 2e-3)
+    listener = Listener.open(write_corpus(tmp_path, "en-us", grammar), tmp_path, evaluation)
     measures = listener.measure(np.zeros(8000), 16000, "u", "hello blorpz")
     assert np.isnan([each.value for each in measures]).all()
     assert {each.note for each in measures} == {"the recogniser has no pronunciation of blorpz"}
 
 
-def test_broken_sounds_are_missing_with_the_reason(corpus) -> None:
-    measures = Listener.open(corpus, 2e-3).measure(np.array([np.inf]), 16000, "u", "two toys")
+def test_broken_sounds_are_missing_with_the_reason(listener) -> None:
+    measures = listener.measure(np.array([np.inf]), 16000, "u", "two toys")
     assert np.isnan([each.value for each in measures]).all()
     assert {each.note for each in measures} == {"the sound holds samples that are not finite"}

@@ -134,7 +134,7 @@ def test_voices_that_lack_a_query_are_refused_before_anything_is_measured(here: 
 
 def test_missing_weights_of_predicted_quality_end_the_stage_at_once(here: Path) -> None:
     values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    values["evaluation"] |= {"predicted_quality": "squim", "quality_weights": "nowhere"}
+    values["evaluation"] |= {"predicted_quality": "squim", "weights": "nowhere"}
     Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     shutil.rmtree("data")
     with pytest.raises(ValueError, match=r"nowhere/squim_objective_dns2020\.pth"):

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 from small_corpus import SPLIT
-from small_experiment import open_stage
+from small_experiment import open_stage, set_param
 
 from adaptts import params
 from adaptts.features.store import LAYOUTS, FeatureStore
-from pipeline import adapt, episodes, train, trunk, tune
+from pipeline import adapt, episodes, recogniser, train, trunk, tune
 
 FEATURES = Path("data/features")
 ARMS = ("prototype_finetune", "maml")
@@ -122,3 +122,30 @@ def test_adaptation_reads_of_a_query_nothing_but_its_text() -> None:
     poison(own.loc[own["role"] == "support", "utterance"].tolist(), {"mel"})
     speak(speaker)
     assert contents(f"voices/maml/{speaker}", f"voices/prototype_finetune/{speaker}") != clean
+
+
+@pytest.mark.usefixtures("small")
+def test_the_recogniser_learns_from_training_speakers_alone() -> None:
+    set_param("evaluation.recognisers", ["ctc"])
+    set_param("evaluation.ctc", {"channels": 8, "utterance_gradients": 64})
+    Path("data/corpus").mkdir()
+    Path("data/corpus/corpus.json").write_text('{"language": "en"}', encoding="utf-8")
+
+    def learn() -> dict[str, object]:
+        recogniser.main(open_stage("recogniser"))
+        return contents("models/recogniser")
+
+    clean = learn()
+    poison(utterances_of(SPLIT.test), set(LAYOUTS))
+    assert learn() == clean
+    poison(utterances_of(SPLIT.validation), {"mel"})
+    spoilt = learn()
+    # It is judged on them, and nothing else.
+    assert {path for path in clean if spoilt[path] != clean[path]} == {
+        "models/recogniser/recogniser.json"
+    }
+    poison(utterances_of(["s0"]), {"mel"})
+    assert (
+        learn()["models/recogniser/weights.safetensors"]
+        != clean["models/recogniser/weights.safetensors"]
+    )

@@ -110,6 +110,10 @@ def make_experiment(**changes: Any) -> Experiment:
                 {"shots": 5, "steps": 10},
                 {"shots": 1, "steps": 10},
             ],
+            "recognisers": ["sphinx", "ctc"],
+            "ctc": {"channels": 8, "utterance_gradients": 8},
+            "whisper": "base",
+            "weights": None,
             "noise_floor": 0.002,
             "sentences_to_hear": 2,
         },
@@ -186,6 +190,9 @@ def _rows_at(
                     errors = int(distortion > 2.5) + int(distortion > 3.8)
                     values |= {"word_errors": errors, "words": 5, "wer": 20.0 * errors}
                     values |= {"character_errors": 3 * errors, "characters": 25}
+                    # The second recogniser makes an error more of each.
+                    values |= {"word_errors_ctc": errors + 1, "words_ctc": 5}
+                    values |= {"character_errors_ctc": 3 * errors + 1, "characters_ctc": 25}
                 rows += [
                     {**key, "metric": name, "value": float(value), "note": ""}
                     for name, value in values.items()

@@ -22,6 +22,7 @@ from adaptts.corpora import archives, audio, inspection, manifest, transcripts
 from adaptts.corpora.audio import AudioError
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.transcripts import Source
+from adaptts.corpora.wording import spoken_words
 from adaptts.params import CorpusParams
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
@@ -72,7 +73,8 @@ class Reader:
         """
         found = select(self.find(params, downloads), params)
         table, info = _bring(found, params, folder)
-        grammar = manifest.alternatives(found.words or table["text"])
+        texts = found.words or (spoken_words(text, params.language) for text in table["text"])
+        grammar = manifest.alternatives(texts)
         manifest.write(folder, table, info, grammar)
 
 

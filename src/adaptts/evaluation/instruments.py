@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
-from adaptts.corpora.manifest import SILENCE, normalise_text
+from adaptts.corpora.manifest import SILENCE
 from adaptts.episodes.trials import read_enrolment
 from adaptts.evaluation import quality, recognition
 from adaptts.evaluation.contours import (
@@ -49,7 +49,7 @@ PREDICTED = ("mel_distortion", "pitch_error", "duration_error")
 CONTOURS = ("f0_correlation", "f0_mean_error", "f0_range_error", "energy_error", "rate_error")
 ALIGNED = ("mcd", "f0_rmse", "vuv_error", *CONTOURS)
 VOICE = ("similarity", "identification")
-HEARD = (*recognition.METRICS, *VOICE, "clipped")
+HEARD = (*recognition.METRICS, *VOICE, "clipped")  # and METRICS of every further recogniser
 
 # From natural-log mel magnitudes [frames, mels] to [samples].
 Vocoder = Callable[[NDArray[np.floating]], NDArray[np.floating]]
@@ -102,7 +102,12 @@ class Instruments:
 
     @classmethod
     def open(
-        cls, corpus: Path, store: FeatureStore, episodes: Path, params: EvaluationParams
+        cls,
+        corpus: Path,
+        store: FeatureStore,
+        episodes: Path,
+        listener: Listener,
+        params: EvaluationParams,
     ) -> Self:
         """Enrol the test speakers by recordings in the folder `corpus`.
 
@@ -119,7 +124,6 @@ class Instruments:
             for speaker, name in zip(first["speaker"], first["utterance"], strict=True)
         }
         predictor = QualityPredictor.open(params, known, store.sampling_rate)
-        listener = Listener.open(corpus, params.noise_floor)
         conventions = [CONVENTIONS[name] for name in params.conventions]
         return cls(store, listener, encoder, verification, predictor, corpus, conventions)
 
@@ -141,7 +145,7 @@ class Instruments:
 
     def listen(self, sound: Sound, speaker: str) -> Heard:
         """What is said in a sound, how much it sounds like `speaker`, and whether it is whole."""
-        text = normalise_text(self.store.index.loc[sound.utterance, "text"])
+        text = self.store.index.loc[sound.utterance, "text"]
         rate = self.store.sampling_rate
         words = self.listener.measure(sound.waveform, rate, sound.utterance, text)
         clipped = take(["clipped"], lambda: [clipped_share(sound.waveform)])

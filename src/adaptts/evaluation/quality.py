@@ -39,13 +39,13 @@ def find_weights(params: EvaluationParams) -> list[Path]:
     if params.predicted_quality == "none":
         return []
     hub = Path(torch.hub.get_dir()) / "torchaudio" / "models"
-    folder = Path(params.quality_weights) if params.quality_weights else hub
+    folder = Path(params.weights) if params.weights else hub
     for name in (OBJECTIVE, SUBJECTIVE):
         if not (folder / name).is_file():
             raise ValueError(
                 f"evaluation.predicted_quality: squim needs the weights {folder / name}, which are "
                 f"missing; download {SOURCE}/{name} to there, name the folder that has them under "
-                "evaluation.quality_weights, or set predicted_quality: none"
+                "evaluation.weights, or set predicted_quality: none"
             )
     return [folder / OBJECTIVE, folder / SUBJECTIVE]
 

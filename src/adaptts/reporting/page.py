@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import advice, conventions, figures, listening, missing, tables
+from adaptts.reporting import advice, conventions, figures, listening, missing, recognisers, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -108,6 +108,7 @@ def render(
         standings=tables.standings(comparison),
         power=tables.power(comparison),
         rank_metrics=_metrics_of(charts["ranks"]),
+        recognisers=recognisers.grid(recognisers.summarise(results, comparison), comparison),
         cost=tables.cost(summarise(results)),
         decision=_decision(results, comparison, decision),
         tuning=tables.tuning(results),

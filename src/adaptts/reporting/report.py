@@ -17,6 +17,7 @@ from adaptts.reporting import (
     gallery,
     listening,
     missing,
+    recognisers,
     sanity,
     tables,
 )
@@ -94,6 +95,7 @@ class Report:
         folder.mkdir()
         comparison, costs_table = self.comparison, costs.summarise(self.results)
         by_convention = conventions.tabulate(self.results)
+        rates = recognisers.summarise(self.results, comparison)
         both = pd.concat([comparison.references, comparison.at_headline()])
         frames = {
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
@@ -110,6 +112,7 @@ class Report:
             "front": self.decision.front,
             "cost": costs_table,
             "tuning": self.results.trials,
+            "recognisers": rates,
             "sanity": sanity.tabulate(self.checks),
             "missing": missing.tabulate(self.results),
             "detection": error_rates.detection(self.comparison.trials),
@@ -130,6 +133,7 @@ class Report:
             "conventions": conventions.grid(self.results, by_convention),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
+            "recognisers": recognisers.grid(rates, comparison),
             "sanity": tables.sanity(self.checks),
         }
         for name, grid in grids.items():

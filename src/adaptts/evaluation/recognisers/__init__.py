@@ -1,0 +1,1 @@
+"""Recognisers of speech, interchangeable: one module each; `registry` names them."""
