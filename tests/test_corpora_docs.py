@@ -7,7 +7,17 @@ import pytest
 import yaml
 
 from adaptts import params
-from adaptts.corpora import READERS, arctic, audiomnist, esd, fsdd, hifi_tts, libritts
+from adaptts.corpora import (
+    READERS,
+    aishell3,
+    arctic,
+    audiomnist,
+    esd,
+    fsdd,
+    hifi_tts,
+    libritts,
+    vctk,
+)
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8")
@@ -46,6 +56,15 @@ def test_every_reader_is_in_the_table_and_has_lines():
     )
     shown = {block["corpus"]["reader"] for block in BLOCKS}
     assert set(READERS) - shown == {"synthetic", "fsdd", "libritts"}  # in presets/; as libritts_r
+
+
+def test_the_archives_names_are_told():
+    packed = [aishell3.ARCHIVE, audiomnist.ARCHIVE, hifi_tts.ARCHIVE, vctk.ARCHIVE, fsdd.archive()]
+    packed += libritts.LIBRITTS.archives(["dev-clean"]) + libritts.LIBRITTS_R.archives(
+        ["dev-clean"]
+    )
+    for each in packed:
+        assert f"`{each.name}`" in TEXT
 
 
 def test_the_number_of_speakers_with_a_reader_of_their_own_is_told():

@@ -2,10 +2,10 @@
 
 585 hours of 2,456 people at 24 kHz in seven parts, 85 GB. LibriTTS: H. Zen et al. (2019), OpenSLR
 60, CC BY 4.0; verified by the SHA-256 that torchaudio has. LibriTTS-R: the same recordings cleaned
-by a restoring network, Y. Koizumi et al. (2023), OpenSLR 141, CC BY 4.0; verified by the MD5 in
-OpenSLR's md5sum.txt. Its network failed on some recordings, which drop words; the authors' lists of
-them (libritts_r_failed_speech_restoration_examples) are fetched too, and what they name is left
-out.
+by a restoring network, Y. Koizumi et al. (2023), OpenSLR 141, CC BY 4.0; verified by the MD5 of
+OpenSLR's md5sum.txt as other readers carry them. Its network failed on some recordings, which drop
+words; the authors' lists of them (libritts_r_failed_speech_restoration_examples) are fetched too,
+and what they name is left out.
 
 `corpus.subsets` chooses parts: train-clean-100 and both clean small ones unless told otherwise.
 """
