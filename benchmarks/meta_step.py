@@ -38,7 +38,7 @@ shared with other work; the plain model took 185 to 200 ms):
 - Where the time goes, alone on the core: products 35 % (oneDNN's at 655 places run at the rate of a
   large product), operations on next to no data, which is what calls cost, 33 %, the rest passes
   over memory. No quicker product alone makes the step 1.5 times as quick.
-- Several tasks in one pass on the processor: 8 % quicker for as many times the memory; one task by
+- Several tasks in one pass on the processor: 8 to 15 % quicker, for the memory of all; one task by
   the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
 

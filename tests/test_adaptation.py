@@ -1,6 +1,7 @@
 import math
 import shutil
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,12 @@ from adaptts.adaptation import (
     silence,
     speak,
 )
-from adaptts.episodes.batch import Utterances
+from adaptts.episodes.batch import Utterances, stack
 from adaptts.features.store import FeatureStore
-from adaptts.inner_loop import Adam, DivergedError, GradientDescent
+from adaptts.inner_loop import Adam, DivergedError, GradientDescent, descend
 from adaptts.models.acoustic import SPEAKER
-from adaptts.models.adapted import SUBSETS, LowRank, Subset
-from adaptts.objectives import voice_loss
+from adaptts.models.adapted import SUBSETS, LowRank, Subset, choose
+from adaptts.objectives import voice_loss, voice_losses
 from adaptts.params import Experiment, MannerParams, ParamsError, parse
 
 STEPS = [0, 1, 3, 8]
@@ -45,6 +46,35 @@ def snapshots(
     rule = rule or Adam(0.01)
     how = MannerParams(parameters=subset, space={"adam": (0.01, 0.01)}, **manner)
     return list(adapt(learner.acoustic, start, support, rule, how, setting.loss, STEPS, anchor))
+
+
+@pytest.mark.parametrize("subset", ["all", "speaker_norms"])
+@pytest.mark.parametrize("rule", [Adam(0.01), GradientDescent(0.05)])
+def test_voices_adapted_together_are_those_adapted_one_by_one(
+    setting, utterances, arm, rule, subset
+) -> None:
+    """In double precision, from support sets of different lengths."""
+    strategy, learner = arm
+    learner.double()
+    supports = [
+        utterances.batch(names).map(lambda t: t.double() if t.is_floating_point() else t)
+        for names in (["s6_2", "s6_3"], ["s5_0", "s5_1"], ["s6_4", "s5_2"])
+    ]
+    start = {n: value.detach() for n, value in strategy.voice(learner, supports[0]).items()}
+    how = MannerParams(parameters=subset, space={"adam": (0.01, 0.01)})
+    stacked = stack(supports)
+    own = {n: value.expand(3, *value.shape) for n, value in choose(start, subset).items()}
+    shared = {n: value for n, value in start.items() if n not in own}
+    walk = descend(
+        lambda moved: voice_losses(learner.acoustic, shared, moved, stacked, setting.loss).sum(),
+        own,
+        rule,
+    )
+    *_, (together, _) = islice(walk, STEPS[-1])
+    for place, support in enumerate(supports):
+        *_, alone = adapt(learner.acoustic, start, support, rule, how, setting.loss, STEPS)
+        for name, value in together.items():
+            torch.testing.assert_close(value[place], alone.voice[name], rtol=1e-10, atol=1e-10)
 
 
 def test_the_support_loss_falls(setting, utterances, arm) -> None:
