@@ -128,6 +128,9 @@ def test_adaptation_reads_of_a_query_nothing_but_its_text() -> None:
 def test_the_recogniser_learns_from_training_speakers_alone() -> None:
     set_param("evaluation.recognisers", ["ctc"])
     set_param("evaluation.ctc", {"channels": 8, "utterance_gradients": 64})
+    # The small corpus' texts are far longer than its recordings.
+    index = pd.read_parquet(FEATURES / "index.parquet")
+    index.assign(text=index["text"].str[-2:]).to_parquet(FEATURES / "index.parquet", index=False)
     Path("data/corpus").mkdir()
     Path("data/corpus/corpus.json").write_text('{"language": "en"}', encoding="utf-8")
 
@@ -138,14 +141,8 @@ def test_the_recogniser_learns_from_training_speakers_alone() -> None:
     clean = learn()
     poison(utterances_of(SPLIT.test), set(LAYOUTS))
     assert learn() == clean
-    poison(utterances_of(SPLIT.validation), {"mel"})
-    spoilt = learn()
-    # It is judged on them, and nothing else.
-    assert {path for path in clean if spoilt[path] != clean[path]} == {
-        "models/recogniser/recogniser.json"
-    }
+    poison(utterances_of(SPLIT.validation), set(LAYOUTS))
+    weights = "models/recogniser/weights.safetensors"
+    assert learn()[weights] == clean[weights]
     poison(utterances_of(["s0"]), {"mel"})
-    assert (
-        learn()["models/recogniser/weights.safetensors"]
-        != clean["models/recogniser/weights.safetensors"]
-    )
+    assert learn()[weights] != clean[weights]

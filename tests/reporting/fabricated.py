@@ -193,6 +193,7 @@ def _rows_at(
                     # The second recogniser makes an error more of each.
                     values |= {"word_errors_ctc": errors + 1, "words_ctc": 5}
                     values |= {"character_errors_ctc": 3 * errors + 1, "characters_ctc": 25}
+                    values |= {"wer_ctc": 20.0 * (errors + 1), "cer_ctc": 12.0 * errors + 4}
                 rows += [
                     {**key, "metric": name, "value": float(value), "note": ""}
                     for name, value in values.items()

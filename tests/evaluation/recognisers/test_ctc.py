@@ -17,6 +17,7 @@ from adaptts.evaluation.recognisers.ctc_training import (
     Training,
     batches,
     ctc_loss,
+    least_frames,
     perturb,
     stretch,
     train,
@@ -109,6 +110,24 @@ def test_what_stands_beside_it_in_a_batch_changes_nothing() -> None:
     alone, (length,) = network(short[None], torch.tensor([21]))
     assert lengths.tolist() == [11, 30]
     torch.testing.assert_close(together[0, :length], alone[0, :length], rtol=1e-5, atol=1e-5)
+
+
+def test_utterances_too_short_for_their_texts_are_left_out(store, training) -> None:
+    long = "ha " * 999
+    names = store.index.index[:10].tolist()
+    more = store.index.index[10]
+    mixed = replace(store, index=store.index.assign(
+        text=store.index["text"].where(store.index.index != more, long)
+    ))  # fmt: skip
+    trained = train(mixed, [*names, more], "en-us", SMALL)
+    assert trained.curve == training.curve
+    with pytest.raises(ValueError, match="too few frames.*lower features.hop_samples"):
+        train(mixed, [more], "en-us", SMALL)
+
+
+def test_equal_neighbours_need_a_blank_between() -> None:
+    assert least_frames("abc") == 2 * 3
+    assert least_frames("aabb") == 2 * (4 + 2)
 
 
 def test_an_utterance_too_short_for_its_text_has_no_part_in_the_loss() -> None:

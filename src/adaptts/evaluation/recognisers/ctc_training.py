@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from adaptts.corpora.wording import spoken_words, written
 from adaptts.evaluation.recognisers.ctc import (
     BLANK,
     DESCRIPTION,
+    STRIDE,
     WEIGHTS,
     Ctc,
     Network,
@@ -62,9 +64,21 @@ class Training:
 def train(
     store: FeatureStore, utterances: Sequence[str], language: str, params: CtcParams
 ) -> Training:
-    """Train on `utterances` alone. The same arguments give the same weights, bit for bit."""
+    """Train on `utterances` alone. The same arguments give the same weights, bit for bit.
+
+    What is too short for its text is left out; where all is, `ValueError` is raised.
+    """
     spoken = store.index.loc[[*utterances], "text"].map(lambda text: spoken_words(text, language))
-    texts = spoken.map(written).to_dict()
+    texts = {
+        name: text
+        for name, text in spoken.map(written).items()
+        if least_frames(text) <= store.index.loc[name, "frames"]
+    }
+    if not texts:
+        raise ValueError(
+            "ctc: every training utterance has too few frames for the characters of its text; "
+            "lower features.hop_samples, or take ctc out of evaluation.recognisers"
+        )
     alphabet = sorted(set("".join(texts.values())))
     symbols = {character: number for number, character in enumerate(alphabet, start=BLANK + 1)}
     targets = {name: torch.tensor([symbols[c] for c in text]) for name, text in texts.items()}
@@ -78,7 +92,7 @@ def train(
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, LEARNING_RATE, total_steps=max(2, steps), pct_start=WARM_UP
         )
-        drawn, losses = batches(utterances, steps, generator), []
+        drawn, losses = batches([*texts], steps, generator), []
         for step, batch in enumerate(tqdm(drawn, "ctc", steps, unit="step", disable=None), 1):
             frames = [perturb(hearable(store.mel(name)), generator) for name in batch]
             loss = ctc_loss(network, frames, [targets[name] for name in batch])
@@ -94,6 +108,11 @@ def train(
                 losses.clear()
     heard = Ctc(network.eval(), alphabet, store.params, store.sampling_rate)
     return Training(heard, curve, time.process_time() - began)
+
+
+def least_frames(text: str) -> int:
+    """Input frames that `text` needs: an output for each character, and a blank between equals."""
+    return STRIDE * (len(text) + sum(a == b for a, b in pairwise(text)))
 
 
 def batches(

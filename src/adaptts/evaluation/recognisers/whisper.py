@@ -64,8 +64,13 @@ class Whisper:
 def open_recogniser(setting: Setting) -> Whisper:
     """Load the model. Raises `DeafError` for languages that it does not know."""
     # Imported here, for it is an extra.
-    from transformers import WhisperForConditionalGeneration, WhisperProcessor
-    from transformers.models.whisper.tokenization_whisper import LANGUAGES as KNOWN
+    from transformers import (  # pyright: ignore[reportMissingImports]
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+    )
+    from transformers.models.whisper.tokenization_whisper import (  # pyright: ignore[reportMissingImports]
+        LANGUAGES as KNOWN,
+    )
 
     base = setting.language.split("-")[0]
     language = LANGUAGES.get(base, base)
