@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from adaptts.params import Experiment
+from adaptts.reporting import answers
 
 NATURAL, COPY_SYNTHESIS, RETAKE = "natural", "copy_synthesis", "retake"
 REFERENCES = (NATURAL, COPY_SYNTHESIS, RETAKE)
@@ -47,6 +48,7 @@ class Results:
     voice_costs: pd.DataFrame  # a row per arm and speaker: the columns of its cost.json
     trials: pd.DataFrame  # columns TRIALS
     clips: pd.DataFrame  # sound to hear: columns CLIPS; path of the FLAC file
+    answers: pd.DataFrame  # of listeners: columns answers.ANSWERS
     texts: dict[str, str]  # utterance → what is said
     corpus: dict[str, Any]  # corpus.json
     audit: dict[str, Any]  # audit.json
@@ -118,6 +120,7 @@ def load(root: Path, experiment: Experiment) -> Results:
         voice_costs=_voice_costs(root, arms, absent),
         trials=_trials(root, arms),
         clips=_clips(root, experiment, measures, references),
+        answers=answers.read(root / "listening/answers.csv"),
         texts=texts,
         corpus=_json(root / "data/corpus/corpus.json", absent),
         audit=_json(root / "data/episodes/audit.json", absent),

@@ -1,0 +1,199 @@
+"""What listeners say: who of them is heard, and each arm's figures with intervals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from adaptts.evaluation import statistics
+from adaptts.evaluation.statistics import Array, Interval
+from adaptts.params import ReportParams
+from adaptts.reporting.answers import ANCHOR, Key, Part
+from adaptts.reporting.results import NATURAL, REFERENCES, Results
+from adaptts.reporting.tables import DASH, Cell, Column, Grid, Group, Mark, Row, span
+
+# ITU-R BS.1534-3, 4.1.2: whoever rates the hidden reference below 90 in more than 15 % of the
+# trials is not counted. Here the same share holds for the catches of ab.
+LEAST_REFERENCE, MOST_SLIPS = 90, 0.15
+
+# For each arm: part is acr, mushra, mushra_difference (from the baseline, paired) or ab (the share
+# that prefers the arm to the baseline, in percent; ties count half). p and p_holm are of ab.
+OPINIONS = ["part", "arm", "value", "low", "high", "listeners", "answers", "p", "p_holm"]
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """The outcome of a listening test."""
+
+    table: pd.DataFrame  # columns OPINIONS
+    baseline: str | None
+    listeners: int  # who are counted
+    excluded: dict[str, str]  # listener → why not
+
+    def grid(self, confidence: float) -> Grid:
+        """A row for each arm and reference."""
+        found = {(row["arm"], row["part"]): row for row in self.table.to_dict("records")}
+        columns: list[tuple[str, Column, Callable[[float], str], float]] = [
+            ("acr", Column("MOS\u00a0↑", "1 to 5", "Mean opinion score (ITU-T P.800)"),
+             "{:.2f}".format, np.nan),
+            ("mushra", Column("MUSHRA\u00a0↑", "0 to 100", "Beside the recording (ITU-R BS.1534)"),
+             "{:.1f}".format, np.nan),
+            ("mushra_difference", Column(f"MUSHRA minus {self.baseline}", "",
+                                         "of the same sentence, by the same listener"),
+             lambda value: f"{value:z+.1f}".replace("-", "−"), 0.0),
+            ("ab", Column(f"Closer than {self.baseline}", "% of votes", "Half of each tie counts"),
+             "{:.0f}".format, 50.0),
+        ]  # fmt: skip
+        columns = [each for each in columns if (self.table["part"] == each[0]).any()]
+
+        def cell(arm: str, part: str, text: Callable[[float], str], nothing: float) -> Cell:
+            row = found.get((arm, part))
+            if row is None:
+                return Cell(DASH)
+            lines = [] if np.isnan(row["low"]) else [span(text, row["low"], row["high"])]
+            lines += [] if np.isnan(row["p_holm"]) else [f"p {row['p_holm']:.2g}"]
+            apart = row["low"] > nothing or row["high"] < nothing
+            mark: Mark = "apart" if apart else ""
+            return Cell(text(row["value"]), [*lines, f"{row['answers']} answers"], mark)
+
+        return Grid(
+            f"Listening test: means and {confidence:.0%} intervals, {self.listeners} listeners",
+            [Column("Arm"), *[column for _, column, _, _ in columns]],
+            [Group("", [Row(arm, [cell(arm, part, text, nothing)
+                                  for part, _, text, nothing in columns])
+                        for arm in self.table["arm"].unique()])],
+        )  # fmt: skip
+
+    def caption(self, unit: str) -> str:
+        """How to read the table."""
+        out = f" Left out: {len(self.excluded)}, who missed the hidden reference too often."
+        return (
+            f"Intervals resample {unit}s, their sentences and listeners; with fewer than "
+            f"{statistics.LEAST_SPEAKERS} of either there are none. Bold: the interval excludes 0, "
+            f"or 50 %. p: exact sign test, a vote for each listener, after Holm's correction over "
+            f"the arms.{out if self.excluded else ''}"
+        )
+
+
+def screen(answers: pd.DataFrame) -> dict[str, str]:
+    """Listeners who do not hear what everybody should, and why each is left out."""
+    natural = answers[answers["arm"] == NATURAL]
+    rules = {
+        "mushra": (LEAST_REFERENCE, f"rated the hidden reference below {LEAST_REFERENCE}"),
+        "ab": (1, "did not choose the reference beside the anchor"),
+    }
+    excluded: dict[str, str] = {}
+    for part, (least, slip) in rules.items():
+        rows = natural[natural["part"] == part]
+        for listener, values in rows.groupby("listener")["value"]:
+            slips = int((values < least).sum())
+            if slips > MOST_SLIPS * len(values):
+                reason = f"{slip} in {slips} of {len(values)} trials"
+                excluded[str(listener)] = "; ".join(
+                    filter(None, [excluded.get(str(listener)), reason])
+                )
+    return excluded
+
+
+def of_test(results: Results, key: Key) -> Opinions | None:
+    """What listeners say of the test with this key; None if there are no answers to it.
+
+    Answers to a test with other sounds stay unused.
+    """
+    answers = results.answers
+    own = answers[answers["sounds"] == key.test.sounds]
+    experiment = results.experiment
+    return None if own.empty else summarise(own, experiment.arms, experiment.report)
+
+
+def summarise(answers: pd.DataFrame, arms: Sequence[str], params: ReportParams) -> Opinions:
+    """Screen listeners and estimate every arm's figures; `arms` gives their order."""
+    excluded = screen(answers)
+    heard = answers[~answers["listener"].isin(excluded)]
+    votes = heard[(heard["part"] == "ab") & (heard["arm"] != NATURAL)]
+    baseline = str(votes["other"].iloc[0]) if len(votes) else None
+    estimate = _Estimate(params)
+    order = [*REFERENCES, ANCHOR, *arms]
+    rows = []
+    for part in ("acr", "mushra"):
+        own = heard[heard["part"] == part]
+        rows += [estimate.row(part, arm, own[own["arm"] == arm]) for arm in _in(own, order)]
+    differences = _differences(heard[heard["part"] == "mushra"], baseline)
+    rows += [estimate.row("mushra_difference", arm, differences[differences["arm"] == arm])
+             for arm in _in(differences, order)]  # fmt: skip
+    share = votes.assign(value=100 * votes["value"])
+    preferred = _in(share, order)
+    tests = np.array([sign_test(votes[votes["arm"] == arm]) for arm in preferred])
+    adjusted = statistics.holm(tests)
+    for arm, p, p_holm in zip(preferred, tests, adjusted, strict=True):
+        row = estimate.row("ab", arm, share[share["arm"] == arm])
+        rows.append({**row, "p": p, "p_holm": p_holm})
+    table = pd.DataFrame(rows, columns=OPINIONS)
+    return Opinions(table, baseline, heard["listener"].nunique(), excluded)
+
+
+def sign_test(votes: pd.DataFrame) -> float:
+    """The exact two-sided p-value of as many listeners for the arm as against it.
+
+    A listener has one vote, the sign of all their answers: those of one listener are not
+    independent. Who is undecided does not count; NaN if nobody does.
+    """
+    leaning = np.sign(votes.groupby("listener")["value"].mean() - 0.5)
+    decided = int((leaning != 0).sum())
+    return float(binomtest(int((leaning > 0).sum()), decided).pvalue) if decided else np.nan
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    params: ReportParams
+
+    def row(self, part: Part | str, arm: str, answers: pd.DataFrame) -> dict[str, object]:
+        """A row of OPINIONS, without a test."""
+        found = self.interval(_array(answers))
+        return {
+            "part": part,
+            "arm": arm,
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "listeners": answers["listener"].nunique(),
+            "answers": len(answers),
+            "p": np.nan,
+            "p_holm": np.nan,
+        }
+
+    def interval(self, values: Array) -> Interval:
+        """The mean of [speakers, utterances, listeners], both of speakers and of listeners."""
+        generator = np.random.default_rng(self.params.seed)
+        resampled = statistics.bootstrap(values, self.params.bootstrap_samples, generator)
+        # The fewer of the two limit what is known.
+        fewest = min(values.shape[0], values.shape[2])
+        return statistics.interval(
+            statistics.mean(values), resampled, self.params.confidence, fewest
+        )
+
+
+def _array(answers: pd.DataFrame) -> Array:
+    """The values, [speakers, utterances, listeners], a mean where a listener answered twice."""
+    cells = answers.groupby(["speaker", "utterance", "listener"], as_index=False)["value"].mean()
+    speakers, speaker = np.unique(cells["speaker"].to_numpy(dtype=str), return_inverse=True)
+    listeners, listener = np.unique(cells["listener"].to_numpy(dtype=str), return_inverse=True)
+    utterance = cells.groupby("speaker")["utterance"].rank("dense").to_numpy(dtype=int) - 1
+    values = np.full((len(speakers), utterance.max() + 1, len(listeners)), np.nan)
+    values[speaker, utterance, listener] = cells["value"].to_numpy()
+    return values
+
+
+def _differences(answers: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
+    """Every arm minus the baseline in the same trial of the same listener."""
+    trial = ["listener", "trial"]
+    other = answers.loc[answers["arm"] == baseline, [*trial, "value"]]
+    pairs = answers[answers["arm"] != baseline].merge(other, on=trial, suffixes=("", "_baseline"))
+    return pairs.assign(value=pairs["value"] - pairs["value_baseline"])
+
+
+def _in(answers: pd.DataFrame, order: Sequence[str]) -> list[str]:
+    there = set(answers["arm"])
+    return [arm for arm in order if arm in there]
