@@ -16,6 +16,7 @@
 
   // What a listener has done so far, kept in the browser: an interruption loses nothing.
   let kept = true;
+  let current; // the screen
   function load() {
     try {
       return JSON.parse(localStorage.getItem(STORE));
@@ -24,6 +25,7 @@
     }
   }
   function save() {
+    if (message.textContent) message.textContent = current.missing().join(" ");
     try {
       localStorage.setItem(STORE, JSON.stringify(state));
     } catch {
@@ -33,7 +35,7 @@
   function begin() {
     const drawn = crypto.getRandomValues(new Uint8Array(8));
     const listener = [...drawn].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { listener, position: 0, started: new Date().toISOString(), finished: null, trained: {}, answers: {} };
+    return { listener, position: 0, started: new Date().toISOString(), finished: null, trained: null, answers: {} };
   }
   let state = load() ?? begin();
 
@@ -90,7 +92,7 @@
     player.log.plays += 1;
     player.audio.play().catch((error) => {
       if (error.name === "AbortError") return; // another one was chosen meanwhile
-      message.textContent = `This browser cannot play sound ${player.letter} (${error.message}). Is the folder “sounds” beside this page?`;
+      screen.append(element("p", { className: "notice", textContent: `This browser cannot play sound ${player.letter} (${error.message}). Is the folder “sounds” beside this page?` }));
       stop();
     });
     save();
@@ -146,14 +148,16 @@
 
   function train() {
     const [reference, ...others] = test.training;
-    state.trained.logs ??= test.training.map(fresh);
-    const [first, ...rest] = shuffle(others, generator(state.listener)).map((name, place) => sound(name, letterOf(place), state.trained.logs[place + 1]));
+    state.trained ??= test.training.map(fresh);
+    const [logOfReference, ...logs] = state.trained;
+    const named = sound(reference, "R", logOfReference);
+    const buttons = shuffle(others, generator(state.listener)).map((name, place) => sound(name, letterOf(place), logs[place]));
     return {
       nodes: [
         element("h1", { textContent: "Get used to the sounds" }),
         element("p", { textContent: "These are one sentence in all the qualities that you will meet. Set the volume to where it is comfortable, and leave it there. Nothing is rated here." }),
-        element("p", { className: "named" }, sound(reference, "R", state.trained.logs[0])),
-        element("div", { className: "sounds" }, first, ...rest),
+        element("p", { className: "named" }, named),
+        element("div", { className: "sounds" }, ...buttons),
       ],
       missing: unplayed,
     };
@@ -167,8 +171,8 @@
     const answer = (state.answers[trial.number] ??= { values: trial.sounds.map(() => null), logs: trial.sounds.map(fresh), reference: fresh(), seconds: 0 });
     const parts = [...new Set(trials.map((each) => each.part))];
     const siblings = trials.filter((each) => each.part === trial.part);
-    const buttons = trial.sounds.map((name, place) => sound(name, letterOf(place), answer.logs[place]));
     const reference = trial.reference ? [element("p", { className: "named" }, sound(trial.reference, "R", answer.reference))] : [];
+    const buttons = trial.sounds.map((name, place) => sound(name, letterOf(place), answer.logs[place]));
     const forms = { acr: opinion, ab: choice, mushra: scale };
     return {
       answer,
@@ -263,7 +267,7 @@
   }
   const nothing = () => ({ nodes: [element("h1", { textContent: "Nothing to hear" }), element("p", { textContent: "This experiment has no sounds with recordings to compare them with, or asks for no trials." })], missing: () => [] });
 
-  let current, since;
+  let since; // the screen is shown, in ms
   function leave() {
     stop();
     for (const { audio } of players.values()) audio.removeAttribute("src");
@@ -277,8 +281,8 @@
   function show() {
     leave();
     current = screens[state.position]();
-    screen.replaceChildren(...current.nodes);
     message.textContent = "";
+    screen.replaceChildren(...current.nodes);
     back.hidden = state.position === 0;
     next.hidden = state.position === screens.length - 1;
     next.textContent = state.position ? "Next" : "Begin";
@@ -293,6 +297,7 @@
   function move(by) {
     const missing = by > 0 ? current.missing() : [];
     message.textContent = missing.join(" ");
+    if (missing.length) message.scrollIntoView({ block: "nearest" });
     const to = state.position + by;
     if (missing.length || to < 0 || to >= screens.length) return;
     state.position = to;

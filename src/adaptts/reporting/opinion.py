@@ -42,7 +42,7 @@ class Opinions:
              "{:.1f}".format, np.nan),
             ("mushra_difference", Column(f"MUSHRA minus {self.baseline}", "",
                                          "of the same sentence, by the same listener"),
-             lambda value: f"{value:z+.1f}".replace("-", "−"), 0.0),
+             lambda value: f"{value:+z.1f}".replace("-", "−"), 0.0),
             ("ab", Column(f"Closer than {self.baseline}", "% of votes", "Half of each tie counts"),
              "{:.0f}".format, 50.0),
         ]  # fmt: skip
