@@ -302,7 +302,16 @@ class ListeningParams:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ComparisonParams:
+    """The planned comparisons, which Holm's correction is over: all arms with one, all metrics."""
+
+    baseline: Arm  # an entry of strategies
+    metrics: Annotated[list[str], Field(min_length=1)]  # any others are explored without correction
+
+
+@dataclass(frozen=True, config=STRICT)
 class ReportParams:
+    comparisons: ComparisonParams
     bootstrap_samples: Positive
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Count
@@ -348,6 +357,12 @@ class Experiment:
                     f"evaluation asks for {point.steps} steps, "
                     f"adaptation.steps has {self.adaptation.steps}"
                 )
+        baseline = self.report.comparisons.baseline
+        if baseline not in self.strategies:
+            raise ValueError(
+                f"report.comparisons.baseline {baseline} has no entry under strategies; name one "
+                f"of {sorted(self.strategies)}"
+            )
         reserved = sorted(set(self.arms) & set(RESERVED_ARMS))
         if reserved:
             raise ValueError(f"arms {reserved} have names of something else; rename them")

@@ -110,7 +110,12 @@ def make_experiment(**changes: Any) -> Experiment:
             "noise_floor": 0.002,
             "sentences_to_hear": 2,
         },
-        "report": {"bootstrap_samples": 200, "confidence": 0.95, "seed": 1},
+        "report": {
+            "comparisons": {"baseline": "pretrain_finetune", "metrics": ["mel_distortion"]},
+            "bootstrap_samples": 200,
+            "confidence": 0.95,
+            "seed": 1,
+        },
     }
     experiment = params.parse(Experiment, {**values, **changes}, "")
     if experiment.split.test == ["any"]:

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from adaptts.evaluation.statistics import holm
+from adaptts.params import ComparisonParams
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.report import Report
-from adaptts.reporting.results import Results
+from adaptts.reporting.results import Results, ResultsError
 
 # One speaker with two sentences and two with one, and one seed each.
 SENTENCES = [("ann", "a0"), ("ann", "a1"), ("bob", "b0"), ("cyd", "c0")]
@@ -114,10 +115,88 @@ def test_differences_are_of_the_same_utterances(results: Results) -> None:
     assert row["p"] == 0.25  # 2 of the 8 patterns of signs of three speakers
 
 
-def test_p_values_are_adjusted_for_the_arms_of_a_metric(report: Report) -> None:
+def test_planned_comparisons_are_adjusted_together_and_no_others(report: Report) -> None:
     own = report.comparison.differences
-    for _, table in own.groupby("metric"):
-        assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p"].to_numpy()))
+    planned = own["metric"] == "mel_distortion"
+    p = own.loc[planned, "p"].to_numpy()
+    assert own.loc[planned, "p_holm"].to_numpy() == pytest.approx(holm(p))
+    assert own.loc[~planned, "p_holm"].isna().all()
+
+
+def test_a_family_over_two_metrics_holds_twice_as_many(results: Results) -> None:
+    plan = ComparisonParams("maml", ["mel_distortion", "mcd"])
+    params = replace(results.experiment.report, comparisons=plan)
+    experiment = replace(results.experiment, report=params)
+    own = compare(replace(results, experiment=experiment)).differences
+    assert set(own["baseline"]) == {"maml"}
+    planned = own[own["metric"].isin(plan.metrics)]
+    assert len(planned) == 6
+    assert planned["p_holm"].to_numpy() == pytest.approx(holm(planned["p"].to_numpy()))
+
+
+def test_a_baseline_without_results_gives_way_to_the_first_arm(results: Results) -> None:
+    left = results.measures[results.measures["arm"] != "pretrain_finetune"]
+    assert compare(replace(results, measures=left)).baseline == "average"
+
+
+def test_differences_have_an_effect_size_and_say_what_could_be_found(results: Results) -> None:
+    found = compared(
+        results,
+        [
+            *rows("pretrain_finetune", "mel_distortion", [2.0, 2.0, 3.0, 4.0]),
+            *rows("maml", "mel_distortion", [1.0, 1.0, 2.5, 2.5]),
+        ],
+    )
+    row = figure(found.differences, arm="maml", metric="mel_distortion")
+    # Speakers differ by −1, −0.5 and −1.5: mean −1, deviation 0.5; Hedges' correction is 0.5642.
+    assert row["effect"] == pytest.approx(-2 * 0.56419, rel=1e-4)
+    assert row["effect_low"] < row["effect"] < row["effect_high"]
+    # Three speakers cannot give p ≤ 0.05.
+    assert row["detectable"] == np.inf
+
+
+def test_arms_are_ranked_over_speakers(results: Results) -> None:
+    found = compared(
+        results,
+        [
+            *rows("pretrain_finetune", "mel_distortion", [2.0, 2.0, 3.0, 4.0]),
+            *rows("maml", "mel_distortion", [1.0, 1.0, 3.5, 3.0]),
+            *rows("average", "mel_distortion", [5.0, 5.0, 6.0, 7.0], steps=0),
+        ],
+    )
+    (standing,) = found.standings
+    assert standing.ranks["arm"].tolist() == ["maml", "pretrain_finetune", "average"]
+    assert standing.ranks["rank"].tolist() == pytest.approx([4 / 3, 5 / 3, 3])
+    assert standing.ranks["best_share"].sum() == pytest.approx(1)
+    assert standing.ranks["best_share"].iloc[2] == 0
+    assert standing.speakers == 3
+    pair = figure(standing.pairs, arm="pretrain_finetune", other="average")
+    assert pair["difference"] == pytest.approx(-3)
+    assert pair["p"] == 0.25
+    assert pair["p_holm"] == pytest.approx(0.75)
+
+
+def test_arms_with_other_queries_are_refused_by_name(results: Results) -> None:
+    table = [
+        *rows("pretrain_finetune", "mel_distortion", [2.0, 2.0, 3.0, 4.0]),
+        *rows("maml", "mel_distortion", [1.0, 1.0, 2.5, 2.5])[:3],
+    ]
+    with pytest.raises(ResultsError, match="but maml lacks c0 of cyd with seed 0, which another"):
+        compared(results, table)
+
+
+def test_speakers_with_one_utterance_and_equal_values_are_compared(results: Results) -> None:
+    found = compared(
+        results,
+        [
+            *rows("pretrain_finetune", "mel_distortion", [2.0] * 4),
+            *rows("maml", "mel_distortion", [2.0] * 4),
+        ],
+    )
+    row = figure(found.differences, arm="maml", metric="mel_distortion")
+    assert (row["difference"], row["low"], row["high"], row["p"]) == (0, 0, 0, 1)
+    assert np.isnan(row["effect"])
+    assert found.tied["mel_distortion"] == {"maml"}
 
 
 def test_zero_step_arms_stand_at_every_step(report: Report) -> None:

@@ -1,11 +1,13 @@
-"""How far two arms differ, and how sure that is.
+"""How far arms differ, and how sure that is.
 
-Everything works on paired values in an array [speakers, utterances, seeds], NaN where there is
-none (speakers may have fewer utterances than others; a measure may be missing). Pairs are of the
-same utterance, said with the same seed: `difference` of two arms is a − b.
+Everything works on values [..., speakers, utterances, seeds], NaN where there is none (speakers may
+have fewer utterances than others; a measure may be missing). Leading axes hold any number of
+measurements on the same places, which are resampled alike. Pairs are of the same utterance, said
+with the same seed: a difference of two arms is a − b.
 
 Speakers are the unit of inference: a claim is about new speakers, so intervals resample them and
-tests exchange the arms speaker by speaker.
+tests exchange the arms speaker by speaker. Seeds are crossed with speakers: a seed is one trained
+model, which speaks for everybody. docs/statistics.md tells how often all this is right.
 """
 
 import itertools
@@ -23,36 +25,94 @@ EXACT_SPEAKERS = 14
 # Fewer speakers than these give no interval.
 LEAST_SPEAKERS = 3
 
-# Numbers held at once while resampling, 64 MiB of them: large grids are worked on in parts.
+# Numbers held at once while resampling, 64 MiB of them: many measurements are worked on in parts.
 BLOCK_VALUES = 8_000_000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its confidence interval; NaN where it is undefined."""
+    """Figures with their confidence intervals, of one shape; NaN where they are undefined."""
 
-    value: float
-    low: float
-    high: float
+    value: Array
+    low: Array
+    high: Array
+
+    @property
+    def apart(self) -> NDArray[np.bool_]:
+        """Where the interval excludes 0."""
+        return (self.low > 0) | (self.high < 0)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two arms a and b on the same utterances."""
+class Spread:
+    """The standard error of means, by analysis of variance, and its degrees of freedom."""
 
-    difference: Interval  # mean of a − b, in the metric's unit
-    improvement: Interval  # probability that a is better than b on an utterance, 0 … 1
-    p_value: float  # two-sided, of no difference between the arms on any speaker
-    pairs: int  # utterances and seeds measured for both
+    error: Array
+    freedom: Array
+    speakers: NDArray[np.intp]  # measured ones
+    seeds_matter: NDArray[np.bool_]  # whether seeds differ by more than their speakers' noise
 
 
-def mean(values: Array, weights: Array | None = None) -> float:
+@dataclass(frozen=True)
+class Draws:
+    """Resamplings of some places: how often each of them is drawn."""
+
+    speakers: Array  # [samples, speakers]
+    utterances: Array  # [samples, speakers · utterances]
+    seeds: Array  # [samples, seeds]
+
+    def means(self, values: Array, weights: Array | None = None) -> Array:
+        """Means of every resampling: [samples, ...] of `values` [..., speakers, utterances, seeds].
+
+        `weights`, of the same shape, are as for `mean`.
+        """
+        total, weight = _sums(values, weights)
+        lead, (places, seeds) = values.shape[:-3], (len(self.utterances.T), len(self.seeds.T))
+        flat = [part.reshape(-1, places, seeds) for part in (total, weight)]
+        block = max(1, BLOCK_VALUES // (len(self.seeds) * seeds))
+        means = [
+            _ratio(*(self._totals(part[start : start + block]) for part in flat))
+            for start in range(0, max(1, len(flat[0])), block)
+        ]
+        return np.concatenate(means, axis=1).reshape(len(self.seeds), *lead)
+
+    def of_speakers(self) -> "Draws":
+        """The same draws of speakers, for one value of each of them."""
+        return Draws(self.speakers, self.speakers, np.ones((len(self.speakers), 1)))
+
+    def _totals(self, parts: Array) -> Array:
+        """[samples, measurements] of parts [measurements, places, seeds]."""
+        per_seed = np.tensordot(self.utterances, parts, axes=(1, 1))
+        return np.einsum("bkr,br->bk", per_seed, self.seeds)
+
+
+def mean(values: Array, weights: Array | None = None) -> Array:
     """The weighted mean of `values` over all places that are not NaN; NaN if there is none.
 
     Error counts per word, weighted by the words, give a corpus' error rate.
     """
     total, weight = _sums(values, weights)
-    return float(_ratio(total.sum(), weight.sum()))
+    return _ratio(total.sum(axis=(-3, -2, -1)), weight.sum(axis=(-3, -2, -1)))
+
+
+def draw(
+    present: NDArray[np.bool_], seeds: int, samples: int, generator: np.random.Generator
+) -> Draws:
+    """Resample speakers, utterances within each drawn speaker, and seeds, with replacement.
+
+    present [speakers, utterances]: whether a speaker has that utterance; others are never drawn,
+    and a speaker with few utterances gets as many draws as it has. Seeds are drawn once for all
+    speakers, because they are crossed with them.
+    """
+    speakers, utterances = present.shape
+    times = generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=samples)
+    counts = present.sum(axis=1)
+    shares = present / np.maximum(counts, 1)[:, None]
+    # A speaker without any utterance is drawn to no effect.
+    shares[counts == 0] = 1 / utterances
+    drawn = generator.multinomial(times * counts, shares)
+    seed = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=samples)
+    return Draws(*(part.reshape(samples, -1).astype(float) for part in (times, drawn, seed)))
 
 
 def bootstrap(
@@ -61,60 +121,70 @@ def bootstrap(
     generator: np.random.Generator,
     weights: Array | None = None,
 ) -> Array:
-    """Means of `samples` resamplings of `values` [speakers, utterances, seeds].
-
-    Speakers are drawn with replacement, then utterances within each drawn speaker. Seeds are drawn
-    once for all, because they are crossed with speakers: a seed is one trained model, which speaks
-    for everybody. `weights`, of the same shape, are as for `mean`.
-    """
+    """Means [samples, ...] of `samples` resamplings of `values`, as `draw` makes them."""
     _check(values, weights)
-    total, weight = _sums(values, weights)
-    # Utterances that some speaker does not have are never drawn for that speaker.
-    present = (weight > 0).any(axis=2)
-    places = np.argsort(~present, axis=1, kind="stable")
-    counts = np.maximum(present.sum(axis=1), 1)
-    block = max(1, BLOCK_VALUES // max(1, values.size))
-    means = [
-        _resample(total, weight, places, counts, min(block, samples - start), generator)
-        for start in range(0, samples, block)
-    ]
-    return np.concatenate(means)
+    given = ~np.isnan(values).reshape(-1, *values.shape[-3:])
+    present = np.asarray(given.any(axis=(0, 3)))
+    return draw(present, values.shape[-1], samples, generator).means(values, weights)
 
 
-def _resample(
-    total: Array,
-    weight: Array,
-    places: NDArray[np.intp],
-    counts: NDArray[np.intp],
-    samples: int,
-    generator: np.random.Generator,
-) -> Array:
-    speakers, utterances, seeds = total.shape
-    speaker = generator.integers(speakers, size=(samples, speakers))
-    rank = generator.random((samples, speakers, utterances)) * counts[speaker][..., None]
-    # A speaker with few utterances gets as many draws as it has utterances.
-    drawn = np.arange(utterances) < counts[speaker][..., None]
-    utterance = places[speaker[..., None], rank.astype(np.intp)]
-    seed = generator.integers(seeds, size=(samples, seeds))
-    rows = speaker[:, :, None, None], utterance[..., None], seed[:, None, None, :]
-    keep = drawn[..., None]
-    sums = (total[rows] * keep).sum(axis=(1, 2, 3))
-    return _ratio(sums, (weight[rows] * keep).sum(axis=(1, 2, 3)))
+def spread(values: Array, weights: Array | None = None) -> Spread:
+    """The standard error of `mean`, with speakers and seeds as crossed random effects.
 
-
-def interval(estimate: float, resampled: Array, confidence: float, speakers: int) -> Interval:
-    """The expanded percentile interval of `resampled` estimates (Hesterberg 2015).
-
-    Percentiles of a bootstrap over few speakers are too narrow: they miss the factor n/(n − 1) of a
-    variance and the tails of Student's t. Taking them further out mends both. With fewer
-    than `LEAST_SPEAKERS` there is no interval: the bootstrap has next to nothing to resample.
+    Of the contributions z of each speaker and seed to the mean, the two-way analysis of variance
+    gives mean squares of speakers A, seeds B and their interaction AB; the variance of the mean
+    over S speakers and R seeds is (A + max(B − AB, 0)) / SR, with Satterthwaite's (1946) degrees of
+    freedom. Utterances are nested in speakers, whose differences hold theirs. With one seed, or
+    where seeds do not differ, this is the standard error of speakers' means.
     """
-    usable = resampled[np.isfinite(resampled)]
-    if speakers < LEAST_SPEAKERS or len(usable) == 0:
-        return Interval(estimate, np.nan, np.nan)
-    reach = t.ppf((1 + confidence) / 2, speakers - 1) * np.sqrt(speakers / (speakers - 1))
-    low, high = np.quantile(usable, [norm.cdf(-reach), norm.cdf(reach)])
-    return Interval(estimate, float(low), float(high))
+    total, weight = _sums(values, weights)
+    centre = mean(values, weights)[..., None, None]
+    given = weight.sum(axis=-2)  # [..., speakers, seeds]
+    speakers = (given > 0).any(axis=-1).sum(axis=-1)
+    seeds = (given > 0).any(axis=-2).sum(axis=-1)
+    cells = speakers * seeds
+    share = _ratio(cells.astype(float), given.sum(axis=(-2, -1)))[..., None, None]
+    z = (total.sum(axis=-2) - np.where(given > 0, centre, 0) * given) * share
+    of_speakers = (z.sum(axis=-1) ** 2).sum(axis=-1) / np.maximum(seeds, 1)
+    of_seeds = (z.sum(axis=-2) ** 2).sum(axis=-1) / np.maximum(speakers, 1)
+    rest = np.maximum((z**2).sum(axis=(-2, -1)) - of_speakers - of_seeds, 0)
+    free = np.maximum(speakers - 1, 0).astype(float), np.maximum(seeds - 1, 0).astype(float)
+    a, b = _ratio(of_speakers, free[0]), np.nan_to_num(_ratio(of_seeds, free[1]))
+    ab = np.nan_to_num(_ratio(rest, free[0] * free[1]))
+    # Sums of squares of equal numbers differ from 0 by rounding.
+    matter = b > ab + 1e-12 * np.nan_to_num(a)
+    variance = np.where(matter, a + b - ab, a)
+    noise = a**2 / np.maximum(free[0], 1) + np.where(
+        matter, b**2 / np.maximum(free[1], 1) + ab**2 / np.maximum(free[0] * free[1], 1), 0
+    )
+    freedom = np.where(matter, _ratio(variance**2, noise), free[0])
+    return Spread(np.sqrt(_ratio(variance, cells.astype(float))), freedom, speakers, matter)
+
+
+def interval(
+    values: Array, resampled: Array, confidence: float, weights: Array | None = None
+) -> Interval:
+    """The intervals of the means of `values`, from `resampled` means [samples, ...].
+
+    Percentiles of a bootstrap over few speakers and seeds are too narrow: resampling n of them
+    misses the factor n/(n − 1) of a variance and the tails of Student's t (Hesterberg 2015, who
+    mends this for one level). So the percentiles' distances from the mean are stretched until a
+    normal distribution of the bootstrap's width would reach as far as `spread`'s t interval: the
+    bootstrap gives the interval its shape, the analysis of variance its width. With fewer than
+    `LEAST_SPEAKERS` there is no interval: there is next to nothing to resample.
+    """
+    value, found = mean(values, weights), spread(values, weights)
+    level = (1 + confidence) / 2
+    reach = t.ppf(level, np.maximum(found.freedom, 1)) * found.error
+    # A resampling that holds no value at all says nothing.
+    resampled = np.where(np.isfinite(resampled), resampled, value)
+    width = np.std(resampled, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stretch = np.where(width > 0, reach / (norm.ppf(level) * width), 0)
+    ends = np.quantile(resampled, [1 - level, level], axis=0)
+    enough = (found.speakers >= LEAST_SPEAKERS) & np.isfinite(value)
+    low, high = np.where(enough, value + stretch * (ends - value), np.nan)
+    return Interval(value, low, high)
 
 
 def permutation_test(
@@ -122,27 +192,49 @@ def permutation_test(
     samples: int,
     generator: np.random.Generator,
     weights: Array | None = None,
-) -> float:
-    """The two-sided p-value of paired `differences` [speakers, utterances, seeds].
+) -> Array:
+    """Two-sided p-values of paired `differences`, over their leading axes.
 
     If the arms were alike, each speaker's differences could as well have the other sign. All
     patterns of signs are tried, or `samples` of them where speakers are many. The least p-value
     that S speakers can give is `least_p_value(S)`. NaN if there is no pair.
+
+    Signs are of speakers, so this takes the seeds as they are. Where they differ by more than
+    noise, the p-value is not below that of the t test by `spread`, which knows of them.
     """
     _check(differences, weights)
     total, weight = _sums(differences, weights)
-    sums = total.sum(axis=(1, 2))[weight.sum(axis=(1, 2)) > 0]
-    if len(sums) == 0:
-        return np.nan
-    if len(sums) <= EXACT_SPEAKERS:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(sums))))
-    else:
-        drawn = generator.choice([1.0, -1.0], size=(samples, len(sums)))
-        # The pattern that was observed is one of the possible ones: p is never 0.
-        signs = np.concatenate([np.ones((1, len(sums))), drawn])
-    extreme = np.abs(signs @ sums)
+    sums = total.sum(axis=(-2, -1)).reshape(-1, differences.shape[-3])
+    # A speaker without a pair adds 0 with either sign.
+    signs = _signs(sums.shape[1], samples, generator)
+    block = max(1, BLOCK_VALUES // len(signs))
+    parts = [_flip(sums[start : start + block], signs) for start in range(0, len(sums), block)]
+    p_values = np.concatenate(parts).reshape(differences.shape[:-3])
+    p_values = np.where(weight.sum(axis=(-3, -2, -1)) > 0, p_values, np.nan)
+    found = spread(differences, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.abs(mean(differences, weights)) / found.error
+        by_seeds = 2 * t.sf(ratio, np.maximum(found.freedom, 1))
+    return np.where(found.seeds_matter, np.maximum(p_values, by_seeds), p_values)
+
+
+def _flip(sums: Array, signs: Array) -> Array:
+    """The share of sign patterns under which each of `sums` [tests, speakers] is as extreme."""
+    extreme = np.abs(sums @ signs.T)
     # Sums of the same numbers in another order differ by rounding.
-    return float(np.mean(extreme >= extreme[0] * (1 - 1e-9)))
+    return np.mean(extreme >= extreme[:, :1] * (1 - 1e-9), axis=1)
+
+
+def _signs(speakers: int, samples: int, generator: np.random.Generator) -> Array:
+    """Patterns of signs [patterns, speakers], the observed one first.
+
+    A pattern and its opposite are as extreme: where all are tried, the first speaker keeps its
+    sign. A drawn set holds the observed one, which is possible too: p is never 0.
+    """
+    if speakers <= EXACT_SPEAKERS:
+        return np.array(list(itertools.product((1.0,), *[(1.0, -1.0)] * (speakers - 1))))
+    drawn = generator.choice([1.0, -1.0], size=(samples, speakers))
+    return np.concatenate([np.ones((1, speakers)), drawn])
 
 
 def least_p_value(speakers: int) -> float:
@@ -172,38 +264,10 @@ def improvements(differences: Array, lower_is_better: bool) -> Array:
     return np.where(np.isnan(better), np.nan, (np.sign(better) + 1) / 2)
 
 
-def compare(
-    a: Array,
-    b: Array,
-    lower_is_better: bool,
-    samples: int,
-    confidence: float,
-    generator: np.random.Generator,
-    weights: Array | None = None,
-) -> Comparison:
-    """Compare two arms measured on the same [speakers, utterances, seeds].
-
-    `samples` is of the bootstrap and, where speakers are many, of the test.
-    """
-    if a.shape != b.shape:
-        raise ValueError(
-            f"paired values must be of the same speakers, utterances and seeds, got shapes "
-            f"{list(a.shape)} and {list(b.shape)}; pair them first"
-        )
-    differences = a - b
-    better = improvements(differences, lower_is_better)
-    speakers = int((~np.isnan(differences)).any(axis=(1, 2)).sum())
-
-    def with_interval(values: Array, value_weights: Array | None) -> Interval:
-        resampled = bootstrap(values, samples, generator, value_weights)
-        return interval(mean(values, value_weights), resampled, confidence, speakers)
-
-    return Comparison(
-        difference=with_interval(differences, weights),
-        improvement=with_interval(better, None),
-        p_value=permutation_test(differences, samples, generator, weights),
-        pairs=int((~np.isnan(differences)).sum()),
-    )
+def speaker_means(values: Array, weights: Array | None = None) -> Array:
+    """[..., speakers] of `values` [..., speakers, utterances, seeds]; NaN where there is none."""
+    total, weight = _sums(values, weights)
+    return _ratio(total.sum(axis=(-2, -1)), weight.sum(axis=(-2, -1)))
 
 
 def _sums(values: Array, weights: Array | None) -> tuple[Array, Array]:
@@ -214,13 +278,14 @@ def _sums(values: Array, weights: Array | None) -> tuple[Array, Array]:
 
 
 def _ratio(total: Array, weight: Array) -> Array:
-    return np.divide(total, weight, out=np.full(np.shape(total), np.nan), where=weight > 0)
+    total, weight = np.broadcast_arrays(total, weight)
+    return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
 
 
 def _check(values: Array, weights: Array | None) -> None:
-    if values.ndim != 3 or 0 in values.shape:
+    if values.ndim < 3 or 0 in values.shape[-3:]:
         raise ValueError(
-            "values must be [speakers, utterances, seeds], none of them 0, "
+            "values must be [..., speakers, utterances, seeds], none of them 0, "
             f"got {list(values.shape)}"
         )
     if weights is not None and weights.shape != values.shape:

@@ -1,23 +1,30 @@
 """The numbers of the report: every arm at every point, with intervals, and against each other."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from adaptts.evaluation import statistics
-from adaptts.evaluation.statistics import Array
+from adaptts.evaluation.power import effect_size, sensitivity
+from adaptts.evaluation.statistics import Array, Draws, Interval
 from adaptts.evaluation.verification import equal_error_rate
 from adaptts.params import PointParams, ReportParams
 from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY, Metric
+from adaptts.reporting.panel import Panel, Sample, check_queries
 from adaptts.reporting.results import REFERENCES, Results
+from adaptts.reporting.standings import Standing, stand
 
 Axis = Literal["steps", "shots"]
 POINTS = ["arm", "shots", "steps", "metric", "value", "low", "high", "measured", "missing"]
-DIFFERENCES = ["arm", "baseline", "metric", "difference", "low", "high", "improvement", "p",
-               "p_holm", "speakers"]  # fmt: skip
+# effect: Hedges' correction of the mean over the standard deviation of speakers' differences.
+# p_holm: of planned comparisons. detectable: the least true difference that the test finds four
+# times in five, alone, and as the first of the planned ones (infinite where it never can).
+DIFFERENCES = ["arm", "baseline", "metric", "difference", "low", "high", "effect", "effect_low",
+               "effect_high", "improvement", "improvement_low", "improvement_high", "p", "p_holm",
+               "detectable", "detectable_holm", "speakers"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,10 @@ class Comparison:
     references: pd.DataFrame  # columns POINTS, at shots = steps = 0
     speakers: pd.DataFrame  # at the headline: arm (or reference), speaker, metric, value
     baseline: str | None  # the arm that the others are compared with; None if it is alone
+    planned: list[str]  # metrics of the planned comparisons, as far as they are measured
     differences: pd.DataFrame  # columns DIFFERENCES: arm minus baseline, on the same utterances
     by_step: pd.DataFrame  # the same of the primary metric after every step, in a column steps
+    standings: list[Standing]  # all arms beside each other at the headline, by metric
     best: dict[str, str]  # metric → the arm with the best value at the headline
     tied: dict[str, set[str]]  # metric → arms whose difference from the best may be nothing
 
@@ -76,37 +85,30 @@ class Comparison:
         return float(found.iloc[0]) if len(found) else float("nan")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One metric's values, [speakers, utterances, seeds], and what each of them weighs."""
-
-    values: Array
-    weights: Array | None
-    speakers: list[str]
-
-    @property
-    def measured_speakers(self) -> int:
-        """Speakers that have at least one value."""
-        return int((~np.isnan(self.values)).any(axis=(1, 2)).sum())
-
-
 def compare(results: Results) -> Comparison:
-    """Compute all numbers of the report."""
+    """Compute all numbers of the report.
+
+    Raises ResultsError if arms were measured on different utterances.
+    """
+    check_queries(results.measures)
     experiment = results.experiment
-    estimator = Estimator(experiment.report)
     headline = experiment.evaluation.headline
     wanted = {(point.shots, point.steps) for point in experiment.evaluation.points}
     wanted |= {(headline.shots, steps) for steps in experiment.adaptation.steps}
     wanted |= {(shots, headline.steps) for shots in experiment.episodes.shots}
     constant = results.measures["arm"].isin(results.zero_step_arms)
     places = pd.MultiIndex.from_frame(results.measures[["shots", "steps"]])
-    points = estimator.summarise(results.measures[constant | places.isin(list(wanted))])
+    measures = results.measures[constant | places.isin(list(wanted))]
+    estimator = Estimator.of(Panel.lay(measures), results)
     error_rates = _error_rates(results.verification)
     reference = error_rates["arm"].isin(REFERENCES)
-    points = pd.concat([points, error_rates[~reference]], ignore_index=True)
-    references = estimator.summarise(results.references)
+    points = pd.concat([estimator.summarise(), error_rates[~reference]], ignore_index=True)
+    references, ceilings = pd.DataFrame(columns=POINTS), []
+    if len(results.references):
+        panel = Panel.lay(results.references)
+        references, ceilings = Estimator.of(panel, results).summarise(), [panel]
     references = pd.concat([references, error_rates[reference]], ignore_index=True)
-    at_headline = results.at(headline.shots, headline.steps)
+    at_headline = Panel.lay(results.at(headline.shots, headline.steps))
     baseline = _baseline(results)
     best = _best(_at(points, results.zero_step_arms, headline))
     return Comparison(
@@ -115,133 +117,152 @@ def compare(results: Results) -> Comparison:
         zero_step_arms=results.zero_step_arms,
         points=points,
         references=references,
-        speakers=_speaker_means(pd.concat([results.references, at_headline])),
+        speakers=pd.concat(map(_speaker_means, [*ceilings, at_headline]), ignore_index=True),
         baseline=baseline,
-        differences=estimator.differences(at_headline, results.arms, baseline, METRICS),
-        by_step=estimator.by_step(results, headline.shots, baseline),
+        planned=[name for name in experiment.report.comparisons.metrics if name in best],
+        differences=estimator.differences(headline, baseline, METRICS),
+        by_step=estimator.by_step(headline.shots, baseline),
+        standings=estimator.standings(headline, best),
         best=best,
-        tied={name: estimator.tied(at_headline, results.arms, name, best[name]) for name in best},
+        tied={name: estimator.tied(headline, BY_NAME[name], best[name]) for name in best},
     )
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """Estimates with the samples, confidence and seed of the report's parameters."""
+    """Estimates with the samples, confidence and seed of the report's parameters.
 
+    Every estimate uses the same draws: what is compared is resampled alike.
+    """
+
+    panel: Panel
+    draws: Draws
+    arms: list[str]
+    steps: list[int]
     params: ReportParams
 
-    def generator(self) -> np.random.Generator:
-        """The same draws for every estimate: what is compared is resampled alike."""
-        return np.random.default_rng(self.params.seed)
+    @classmethod
+    def of(cls, panel: Panel, results: Results) -> "Estimator":
+        params = results.experiment.report
+        generator = np.random.default_rng(params.seed)
+        draws = statistics.draw(panel.present, panel.seeds, params.bootstrap_samples, generator)
+        return cls(panel, draws, results.arms, results.experiment.adaptation.steps, params)
 
-    def summarise(self, measures: pd.DataFrame) -> pd.DataFrame:
-        """Every arm, point and metric of `measures`, with its interval: columns POINTS."""
+    def interval(self, values: Array, weights: Array | None) -> Interval:
+        resampled = self.draws.means(values, weights)
+        return statistics.interval(values, resampled, self.params.confidence, weights)
+
+    def summarise(self) -> pd.DataFrame:
+        """Every point and metric of the panel, with its interval: columns POINTS."""
+        numbers = {point: number for number, point in enumerate(self.panel.points)}
+        counts = self.panel.counts.to_dict("index")
+        found = {}
+        for metric in METRICS:
+            sample = self.panel.sample(metric)
+            found[metric.name] = self.interval(sample.values, sample.weights)
+            if np.nanmin(sample.values, initial=0) >= 0:
+                # Where no value is negative, the stretched end of an interval is not either.
+                whole = found[metric.name]
+                found[metric.name] = replace(whole, low=np.maximum(whole.low, 0))
         rows = []
-        for (arm, shots, steps), table in measures.groupby(["arm", "shots", "steps"], sort=False):
-            for metric in METRICS:
-                own = table.loc[table["metric"] == metric.name, "value"]
-                if own.empty:
-                    continue
-                found = self.interval(_sample(table, metric))
-                missing = int(own.isna().sum())
-                rows.append((arm, shots, steps, metric.name, found.value, found.low, found.high,
-                             len(own) - missing, missing))  # fmt: skip
+        for point, metric in self.panel.measured():
+            whole, count = found[metric.name], counts[(*point, metric.name)]
+            figures = [float(part[numbers[point]]) for part in (whole.value, whole.low, whole.high)]
+            rows.append((*point, metric.name, *figures, count["measured"], count["missing"]))
         return pd.DataFrame(rows, columns=POINTS)
 
-    def interval(self, sample: Sample) -> statistics.Interval:
-        """The mean over all places and its interval over speakers."""
-        value = statistics.mean(sample.values, sample.weights)
-        resampled = statistics.bootstrap(
-            sample.values, self.params.bootstrap_samples, self.generator(), sample.weights
-        )
-        speakers = sample.measured_speakers
-        return statistics.interval(value, resampled, self.params.confidence, speakers)
-
-    def difference(
-        self, table: pd.DataFrame, arm: str, other: str, metric: Metric
-    ) -> tuple[statistics.Comparison, int] | None:
-        """`arm` minus `other` on the same utterances, and the number of speakers compared."""
-        pair = table[table["arm"].isin([arm, other])]
-        a, b = (_sample(pair, metric, of=name) for name in (arm, other))
-        both = ~np.isnan(a.values - b.values)
-        if not both.any():
-            return None
-        compared = statistics.compare(
-            a.values, b.values, metric.lower_is_better, self.params.bootstrap_samples,
-            self.params.confidence, self.generator(), a.weights,
-        )  # fmt: skip
-        return compared, int(both.any(axis=(1, 2)).sum())
-
-    def by_step(self, results: Results, shots: int, baseline: str | None) -> pd.DataFrame:
+    def by_step(self, shots: int, baseline: str | None) -> pd.DataFrame:
         """The differences of the primary metric after every number of steps."""
         tables = [
-            self.differences(results.at(shots, steps), results.arms, baseline, [PRIMARY]).assign(
-                steps=steps
-            )
-            for steps in results.experiment.adaptation.steps
+            self.differences(PointParams(shots, steps), baseline, [PRIMARY]).assign(steps=steps)
+            for steps in self.steps
         ]
         return pd.concat(tables, ignore_index=True)
 
     def differences(
-        self,
-        table: pd.DataFrame,
-        arms: list[str],
-        baseline: str | None,
-        metrics: Sequence[Metric],
+        self, place: PointParams, baseline: str | None, metrics: Sequence[Metric]
     ) -> pd.DataFrame:
-        """Each arm against the baseline; Holm's family is the arms, metric by metric."""
-        rows = []
-        for metric in metrics:
-            found = {
-                arm: self.difference(table, arm, baseline, metric)
-                for arm in arms
-                if baseline is not None and arm != baseline
+        """Each arm against the baseline; Holm's family is all planned ones together."""
+        if baseline is None:
+            return pd.DataFrame(columns=DIFFERENCES)
+        arms = [arm for arm in self.arms if arm != baseline]
+        tables = [self._against(place, arms, baseline, metric) for metric in metrics]
+        table = pd.concat([own for own in tables if len(own)] or tables[:1], ignore_index=True)
+        planned = table["metric"].isin(self.params.comparisons.metrics).to_numpy()
+        p_holm = statistics.holm(np.where(planned, table["p"].to_numpy(dtype=float), np.nan))
+        table = table.assign(p_holm=p_holm)
+        for metric, own in table.groupby("metric"):
+            found = sensitivity(
+                own["error"].to_numpy(), own["freedom"].to_numpy(), int(own["speakers"].max()),
+                int(planned.sum()), 1 - self.params.confidence,
+            )  # fmt: skip
+            table.loc[own.index, "detectable"] = found.alone
+            table.loc[own.index, "detectable_holm"] = (
+                found.corrected if metric in self.params.comparisons.metrics else np.nan
+            )
+        return table.reindex(columns=DIFFERENCES)
+
+    def _against(
+        self, place: PointParams, arms: Sequence[str], other: str, metric: Metric
+    ) -> pd.DataFrame:
+        """Each of `arms` minus `other` on the same utterances, where there is any such pair."""
+        sample = self.panel.sample(metric)
+        found = {arm: self.panel.find(arm, place.shots, place.steps) for arm in [other, *arms]}
+        base = found.pop(other)
+        points = {arm: number for arm, number in found.items() if number is not None}
+        if base is None or not points:
+            return pd.DataFrame(columns=DIFFERENCES)
+        chosen = list(points.values())
+        values = sample.values[chosen] - sample.values[base]
+        weights = None if sample.weights is None else sample.weights[chosen]
+        gap = self.interval(values, weights)
+        better = self.interval(statistics.improvements(values, metric.lower_is_better), None)
+        means = statistics.speaker_means(values, weights)
+        effect = effect_size(means, self.params.confidence)
+        spread = statistics.spread(values, weights)
+        generator = np.random.default_rng(self.params.seed)
+        samples = self.params.bootstrap_samples
+        table = pd.DataFrame(
+            {
+                "arm": list(points),
+                "baseline": other,
+                "metric": metric.name,
+                "difference": gap.value,
+                "low": gap.low,
+                "high": gap.high,
+                "effect": effect.value,
+                "effect_low": effect.low,
+                "effect_high": effect.high,
+                "improvement": better.value,
+                "improvement_low": np.maximum(better.low, 0),
+                "improvement_high": np.minimum(better.high, 1),
+                "p": statistics.permutation_test(values, samples, generator, weights),
+                "speakers": spread.speakers,
+                "error": spread.error,
+                "freedom": spread.freedom,
             }
-            tested = {arm: pair for arm, pair in found.items() if pair is not None}
-            adjusted = statistics.holm(np.array([pair[0].p_value for pair in tested.values()]))
-            for (arm, (compared, speakers)), p_holm in zip(tested.items(), adjusted, strict=True):
-                gap = compared.difference
-                rows.append((arm, baseline, metric.name, gap.value, gap.low, gap.high,
-                             compared.improvement.value, compared.p_value, float(p_holm),
-                             speakers))  # fmt: skip
-        return pd.DataFrame(rows, columns=DIFFERENCES)
+        )
+        return table[~np.isnan(gap.value)].reset_index(drop=True)
 
-    def tied(self, table: pd.DataFrame, arms: list[str], metric: str, best: str) -> set[str]:
+    def standings(self, place: PointParams, best: Mapping[str, str]) -> list[Standing]:
+        """The arms beside each other, by every metric that has a best arm."""
+        found = {arm: self.panel.find(arm, place.shots, place.steps) for arm in self.arms}
+        points = {arm: number for arm, number in found.items() if number is not None}
+        stood = []
+        for metric in map(BY_NAME.__getitem__, best):
+            sample = self.panel.sample(metric)
+            own = [list(points.values())]
+            weights = None if sample.weights is None else sample.weights[*own]
+            one = Sample(sample.values[*own], weights)
+            stood.append(stand(metric, list(points), one, self.draws, self.params))
+        return [standing for standing in stood if standing is not None]
+
+    def tied(self, place: PointParams, metric: Metric, best: str) -> set[str]:
         """The arms whose interval of the difference from the best holds 0, or is undefined."""
-        tied = set()
-        for arm in arms:
-            found = None if arm == best else self.difference(table, arm, best, BY_NAME[metric])
-            if found is not None and not (
-                found[0].difference.low > 0 or found[0].difference.high < 0
-            ):
-                tied.add(arm)
-        return tied
-
-
-def _sample(table: pd.DataFrame, metric: Metric, of: str | None = None) -> Sample:
-    """The values of `metric` in `table`, which holds one point, for the arm `of`.
-
-    The axes are those of the whole table, so that samples of two arms in it are paired.
-    """
-    parts = metric.ratio or (metric.name,)
-    rows = table[table["metric"].isin(parts)]
-    speakers, speaker = np.unique(rows["speaker"].to_numpy(dtype=str), return_inverse=True)
-    utterance = rows.groupby("speaker")["utterance"].rank("dense").to_numpy(dtype=int) - 1
-    seeds, seed = np.unique(rows["seed"].to_numpy(), return_inverse=True)
-    shape = (len(speakers), utterance.max(initial=0) + 1, len(seeds))
-    own = (rows["arm"] == of).to_numpy() if of else np.ones(len(rows), dtype=bool)
-    arrays = []
-    for part in parts:
-        array = np.full(shape, np.nan)
-        chosen = own & (rows["metric"] == part).to_numpy()
-        array[speaker[chosen], utterance[chosen], seed[chosen]] = rows["value"].to_numpy()[chosen]
-        arrays.append(array)
-    if metric.ratio is None:
-        return Sample(arrays[0], None, list(speakers))
-    errors, total = arrays
-    weights = np.where(np.isnan(errors) | np.isnan(total), 0.0, total)
-    rates = np.divide(100 * errors, total, out=np.full(shape, np.nan), where=weights > 0)
-    return Sample(rates, weights, list(speakers))
+        arms = [arm for arm in self.arms if arm != best]
+        table = self._against(place, arms, best, metric)
+        apart = (table["low"] > 0) | (table["high"] < 0)
+        return set(table.loc[~apart, "arm"])
 
 
 def _error_rates(trials: pd.DataFrame) -> pd.DataFrame:
@@ -256,20 +277,24 @@ def _error_rates(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=POINTS)
 
 
-def _speaker_means(table: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for arm, measures in table.groupby("arm", sort=False):
-        for metric in METRICS:
-            sample = _sample(measures, metric)
-            for number, speaker in enumerate(sample.speakers):
-                weights = None if sample.weights is None else sample.weights[number]
-                value = statistics.mean(sample.values[number], weights)
-                rows.append((arm, speaker, metric.name, value))
+def _speaker_means(panel: Panel) -> pd.DataFrame:
+    means = {}
+    for metric in METRICS:
+        sample = panel.sample(metric)
+        means[metric.name] = statistics.speaker_means(sample.values, sample.weights)
+    numbers = {point: number for number, point in enumerate(panel.points)}
+    rows = [
+        (point[0], speaker, metric.name, float(means[metric.name][numbers[point], number]))
+        for point, metric in panel.measured()
+        for number, speaker in enumerate(panel.speakers)
+    ]
     return pd.DataFrame(rows, columns=["arm", "speaker", "metric", "value"])
 
 
 def _baseline(results: Results) -> str | None:
-    candidates = [*results.arms_of("pretrain_finetune"), *results.arms_of("average"), *results.arms]
+    """The planned baseline; where it has no results, the first arm that has some."""
+    planned = results.experiment.report.comparisons.baseline
+    candidates = [planned] if planned in results.arms else results.arms
     return candidates[0] if len(results.arms) > 1 else None
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from adaptts.evaluation import statistics
-from adaptts.evaluation.statistics import Array, Interval
+from adaptts.evaluation.statistics import Array
 from adaptts.params import ReportParams
 from adaptts.reporting.answers import ANCHOR, Key, Part
 from adaptts.reporting.results import NATURAL, REFERENCES, Results
@@ -151,28 +151,32 @@ class _Estimate:
 
     def row(self, part: Part | str, arm: str, answers: pd.DataFrame) -> dict[str, object]:
         """A row of OPINIONS, without a test."""
-        found = self.interval(_array(answers))
+        values = _array(answers)
+        low, high = self.interval(values)
         return {
             "part": part,
             "arm": arm,
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
+            "value": float(statistics.mean(values)),
+            "low": low,
+            "high": high,
             "listeners": answers["listener"].nunique(),
             "answers": len(answers),
             "p": np.nan,
             "p_holm": np.nan,
         }
 
-    def interval(self, values: Array) -> Interval:
-        """The mean of [speakers, utterances, listeners], both of speakers and of listeners."""
+    def interval(self, values: Array) -> tuple[float, float]:
+        """That of the mean of [speakers, utterances, listeners].
+
+        Listeners are crossed with speakers, as seeds are elsewhere: the claim is about new speakers
+        and about new listeners. Fewer of them than of speakers are needed give none.
+        """
+        if values.shape[2] < statistics.LEAST_SPEAKERS:
+            return np.nan, np.nan
         generator = np.random.default_rng(self.params.seed)
         resampled = statistics.bootstrap(values, self.params.bootstrap_samples, generator)
-        # The fewer of the two limit what is known.
-        fewest = min(values.shape[0], values.shape[2])
-        return statistics.interval(
-            statistics.mean(values), resampled, self.params.confidence, fewest
-        )
+        found = statistics.interval(values, resampled, self.params.confidence)
+        return float(found.low), float(found.high)
 
 
 def _array(answers: pd.DataFrame) -> Array:
