@@ -127,8 +127,8 @@ class Listener:
 @pytest.fixture(scope="module")
 def short(results: Results) -> Results:
     """The experiment with few trials."""
-    listening = {"acr": 4, "ab": 3, "mushra": 1}
-    report = {"bootstrap_samples": 50, "confidence": 0.95, "seed": 1, "listening": listening}
+    report = asdict(results.experiment.report)
+    report |= {"bootstrap_samples": 50, "listening": {"acr": 4, "ab": 3, "mushra": 1}}
     return replace(results, experiment=make_experiment(report=report))
 
 

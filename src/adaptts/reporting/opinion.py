@@ -18,6 +18,8 @@ from adaptts.reporting.tables import DASH, Cell, Column, Grid, Group, Mark, Row,
 # trials is not counted. Here the same share holds for the catches of ab.
 LEAST_REFERENCE, MOST_SLIPS = 90, 0.15
 
+# Intervals end where the scale does.
+RANGES = {"acr": (1, 5), "mushra": (0, 100), "ab": (0, 100)}
 # For each arm: part is acr, mushra, mushra_difference (from the baseline, paired) or ab (the share
 # that prefers the arm to the baseline, in percent; ties count half). p and p_holm are of ab.
 OPINIONS = ["part", "arm", "value", "low", "high", "listeners", "answers", "p", "p_holm"]
@@ -152,13 +154,15 @@ class _Estimate:
     def row(self, part: Part | str, arm: str, answers: pd.DataFrame) -> dict[str, object]:
         """A row of OPINIONS, without a test."""
         values = _array(answers)
-        low, high = self.interval(values)
+        ends = self.interval(values)
+        if part in RANGES:
+            ends = np.clip(ends, *RANGES[part])
         return {
             "part": part,
             "arm": arm,
             "value": float(statistics.mean(values)),
-            "low": low,
-            "high": high,
+            "low": float(ends[0]),
+            "high": float(ends[1]),
             "listeners": answers["listener"].nunique(),
             "answers": len(answers),
             "p": np.nan,
@@ -169,7 +173,7 @@ class _Estimate:
         """That of the mean of [speakers, utterances, listeners].
 
         Listeners are crossed with speakers, as seeds are elsewhere: the claim is about new speakers
-        and about new listeners. Fewer of them than of speakers are needed give none.
+        and about new listeners. With fewer than `LEAST_SPEAKERS` of either there is none.
         """
         if values.shape[2] < statistics.LEAST_SPEAKERS:
             return np.nan, np.nan
