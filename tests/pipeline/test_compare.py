@@ -141,7 +141,7 @@ def test_a_revision_beside_the_workspace(
     assert found.loc[("average", "mel_distortion"), "difference"] == 0
     assert found.loc[("maml", "wer"), "difference"] == 0
     assert "strategies.maml.outer\\_rate | 0.0003 | 0.123" in printed
-    assert "**−0.30**" in printed
+    assert "| **−0.30** | −0.30 to −0.30 | 0.25 | 0.75 |" in printed
     page = (tmp_path / "out/changes.html").read_text("utf-8")
     assert "<b>−0.30</b>" in page
     assert (tmp_path / "out/changes.md").read_text("utf-8").strip() == printed.strip()

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from adaptts.evaluation import statistics
 from adaptts.params import PointParams, ReportParams
 from adaptts.reporting import tables
+from adaptts.reporting.answer import counted
 from adaptts.reporting.comparison import Estimator
 from adaptts.reporting.metrics import BY_NAME, METRICS, Metric
 from adaptts.reporting.panel import Panel
@@ -86,24 +87,31 @@ class SideBySide:
     params: list[tuple[str, str, str]]  # name, value in a, value in b, of all that differ
     notes: list[str]  # what to know before believing it
 
-    def grid(self, confidence: float) -> Grid:
-        """A row for each arm of both: b − a, and below it the values, the interval and p."""
-        found = {(row["arm"], row["metric"]): row for row in self.changes.to_dict("records")}
-        metrics = [metric for metric in METRICS if metric.name in set(self.changes["metric"])]
-        point = self.b.headline
+    def grids(self, confidence: float) -> list[Grid]:
+        """A table for each metric, with a row for each arm of both."""
+        return [
+            self._grid(metric, self.changes[self.changes["metric"] == metric.name], confidence)
+            for metric in METRICS
+            if metric.name in set(self.changes["metric"])
+        ]
 
-        def cell(arm: str, metric: Metric) -> Cell:
-            row = found.get((arm, metric.name))
-            return Cell(DASH) if row is None else _cell(row, metric)
-
+    def _grid(self, metric: Metric, changes: pd.DataFrame, confidence: float) -> Grid:
+        heads = [self.a.name, self.b.name, f"{self.b.name} − {self.a.name}",
+                 f"{confidence:.0%} interval", "p", "p (Holm)"]  # fmt: skip
+        rows = [Row(str(row["arm"]), _cells(row, metric)) for row in changes.to_dict("records")]
         return Grid(
-            f"{self.b.name} minus {self.a.name}, paired, with {point.shots} shots after "
-            f"{point.steps} steps; below it both values, the {confidence:.0%} interval and p",
-            [Column("Arm"), *[Column(f"{each.title}\u00a0{each.arrow}", each.unit, each.meaning)
-                              for each in metrics]],
-            [Group("", [Row(arm, [cell(arm, metric) for metric in metrics])
-                        for arm in self.changes["arm"].unique()])],
-        )  # fmt: skip
+            f"{metric.label} {metric.arrow}",
+            [Column("Arm"), *[Column(head) for head in heads]],
+            [Group("", rows)],
+        )
+
+    def title(self) -> str:
+        """What is compared."""
+        point = self.b.headline
+        return (
+            f"{self.b.name} beside {self.a.name}, with {counted(point.shots, 'shot')}, after "
+            f"{counted(point.steps, 'step')}"
+        )
 
     def params_grid(self) -> Grid:
         """The parameters that differ."""
@@ -119,17 +127,18 @@ class SideBySide:
 
 
 CAPTION = (
-    "Bold: the interval of the paired difference excludes 0. p: two-sided permutation test over "
-    "speakers; of the planned metrics (report.comparisons) after Holm's correction over their arms."
+    "Of arms that both have, on the utterances and seeds of both. Bold: the interval of the paired "
+    "difference excludes 0. p: two-sided permutation test over speakers; after Holm's correction "
+    "over the arms for the planned metrics (report.comparisons)."
 )
 
 
 def markdown(found: SideBySide, confidence: float) -> str:
     """All of it as text."""
-    parts = [tables.markdown(found.grid(confidence)), CAPTION]
-    parts += ["\n".join(f"- {remark}" for remark in found.remarks())] if found.remarks() else []
-    parts += [tables.markdown(found.params_grid())] if found.params else []
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    remarks = "\n".join(f"- {remark}" for remark in found.remarks())
+    grids = [*found.grids(confidence), *([found.params_grid()] if found.params else [])]
+    parts = [f"# {found.title()}", remarks, CAPTION, *map(tables.markdown, grids)]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def write(found: SideBySide, folder: Path, confidence: float) -> None:
@@ -140,9 +149,9 @@ def write(found: SideBySide, folder: Path, confidence: float) -> None:
     sources = files("adaptts.reporting")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((sources / "side_by_side.html").read_text(encoding="utf-8"))
-    grids = [found.grid(confidence), *([found.params_grid()] if found.params else [])]
+    grids = [*found.grids(confidence), *([found.params_grid()] if found.params else [])]
     text = template.render(
-        title=f"{found.b.name} minus {found.a.name}",
+        title=found.title(),
         remarks=found.remarks(),
         grids=grids,
         caption=CAPTION,
@@ -151,15 +160,18 @@ def write(found: SideBySide, folder: Path, confidence: float) -> None:
     (folder / "changes.html").write_text(text, encoding="utf-8")
 
 
-def _cell(row: Mapping[Any, Any], metric: Metric) -> Cell:
+def _cells(row: Mapping[Any, Any], metric: Metric) -> list[Cell]:
     text = metric.text(row["difference"])
     sign = "+" if row["difference"] > 0 and text != metric.text(0) else ""
-    lines = [f"{metric.text(row['a'])} → {metric.text(row['b'])}"]
-    lines += [] if np.isnan(row["low"]) else [span(metric.text, row["low"], row["high"])]
-    corrected = not np.isnan(row["p_holm"])
-    lines.append(f"p {row['p_holm'] if corrected else row['p']:.2g}")
+    interval = DASH if np.isnan(row["low"]) else span(metric.text, row["low"], row["high"])
     apart = row["low"] > 0 or row["high"] < 0
-    return Cell(sign + text, lines, "apart" if apart else "")
+    return [
+        Cell(metric.text(row["a"])),
+        Cell(metric.text(row["b"])),
+        Cell(sign + text, mark="apart" if apart else ""),
+        Cell(interval),
+        *[Cell(DASH if np.isnan(row[p]) else f"{row[p]:.2g}") for p in ("p", "p_holm")],
+    ]
 
 
 def compare(a: Side, b: Side, report: ReportParams, common: bool = False) -> SideBySide:
