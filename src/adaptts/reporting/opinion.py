@@ -1,7 +1,8 @@
 """What listeners say: who of them is heard, and each arm's figures with intervals."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ from scipy.stats import binomtest
 from adaptts.evaluation import statistics
 from adaptts.evaluation.statistics import Array
 from adaptts.params import ReportParams
-from adaptts.reporting.answers import ANCHOR, Key, Part
+from adaptts.reporting.answer import counted
+from adaptts.reporting.answers import ANCHOR, Key
 from adaptts.reporting.results import NATURAL, REFERENCES, Results
-from adaptts.reporting.tables import DASH, Cell, Column, Grid, Group, Mark, Row, span
+from adaptts.reporting.tables import DASH, Cell, Column, Grid, Group, Row, span
 
 # ITU-R BS.1534-3, 4.1.2: whoever rates the hidden reference below 90 in more than 15 % of the
 # trials is not counted. Here the same share holds for the catches of ab.
@@ -23,6 +25,33 @@ RANGES = {"acr": (1, 5), "mushra": (0, 100), "ab": (0, 100)}
 # For each arm: part is acr, mushra, mushra_difference (from the baseline, paired) or ab (the share
 # that prefers the arm to the baseline, in percent; ties count half). p and p_holm are of ab.
 OPINIONS = ["part", "arm", "value", "low", "high", "listeners", "answers", "p", "p_holm"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one of the parts stands in the table."""
+
+    part: str
+    column: Column  # {} in its title stands for the baseline
+    digits: int
+    nothing: float = np.nan  # the value that says nothing for an arm nor against it
+    sign: str = ""
+
+    def text(self, value: float) -> str:
+        """A value without a sign of its own unless it is negative."""
+        return f"{value:z.{self.digits}f}".replace("-", "−")
+
+
+KINDS = (
+    Kind("acr", Column("MOS\u00a0↑", "1 to 5", "Mean opinion score (ITU-T P.800)"), 2),
+    Kind("mushra", Column("MUSHRA\u00a0↑", "0 to 100", "Beside the recording (ITU-R BS.1534)"), 1),
+    Kind(
+        "mushra_difference",
+        Column("MUSHRA minus {}", "", "Of the same sentence, by the same listener"),
+        1, nothing=0, sign="+",
+    ),
+    Kind("ab", Column("Preferred to {}", "% of votes", "Half of each tie counts"), 0, nothing=50),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,46 +66,41 @@ class Opinions:
     def grid(self, confidence: float) -> Grid:
         """A row for each arm and reference."""
         found = {(row["arm"], row["part"]): row for row in self.table.to_dict("records")}
-        columns: list[tuple[str, Column, Callable[[float], str], float]] = [
-            ("acr", Column("MOS\u00a0↑", "1 to 5", "Mean opinion score (ITU-T P.800)"),
-             "{:.2f}".format, np.nan),
-            ("mushra", Column("MUSHRA\u00a0↑", "0 to 100", "Beside the recording (ITU-R BS.1534)"),
-             "{:.1f}".format, np.nan),
-            ("mushra_difference", Column(f"MUSHRA minus {self.baseline}", "",
-                                         "of the same sentence, by the same listener"),
-             lambda value: f"{value:+z.1f}".replace("-", "−"), 0.0),
-            ("ab", Column(f"Closer than {self.baseline}", "% of votes", "Half of each tie counts"),
-             "{:.0f}".format, 50.0),
-        ]  # fmt: skip
-        columns = [each for each in columns if (self.table["part"] == each[0]).any()]
-
-        def cell(arm: str, part: str, text: Callable[[float], str], nothing: float) -> Cell:
-            row = found.get((arm, part))
-            if row is None:
-                return Cell(DASH)
-            lines = [] if np.isnan(row["low"]) else [span(text, row["low"], row["high"])]
-            lines += [] if np.isnan(row["p_holm"]) else [f"p {row['p_holm']:.2g}"]
-            apart = row["low"] > nothing or row["high"] < nothing
-            mark: Mark = "apart" if apart else ""
-            return Cell(text(row["value"]), [*lines, f"{row['answers']} answers"], mark)
-
+        kinds = [kind for kind in KINDS if (self.table["part"] == kind.part).any()]
+        heads = [replace(kind.column, title=kind.column.title.format(self.baseline))
+                 for kind in kinds]  # fmt: skip
+        rows = [
+            Row(arm, [_cell(kind, found.get((arm, kind.part))) for kind in kinds])
+            for arm in self.table["arm"].unique()
+        ]
+        heard = counted(self.listeners, "listener")
         return Grid(
-            f"Listening test: means and {confidence:.0%} intervals, {self.listeners} listeners",
-            [Column("Arm"), *[column for _, column, _, _ in columns]],
-            [Group("", [Row(arm, [cell(arm, part, text, nothing)
-                                  for part, _, text, nothing in columns])
-                        for arm in self.table["arm"].unique()])],
-        )  # fmt: skip
+            f"Listening test: means and {confidence:.0%} intervals, {heard}",
+            [Column("Arm"), *heads],
+            [Group("", rows)],
+        )
 
     def caption(self, unit: str) -> str:
         """How to read the table."""
         out = f" Left out: {len(self.excluded)}, who missed the hidden reference too often."
         return (
             f"Intervals resample {unit}s, their sentences and listeners; with fewer than "
-            f"{statistics.LEAST_SPEAKERS} of either there are none. Bold: the interval excludes 0, "
-            f"or 50 %. p: exact sign test, a vote for each listener, after Holm's correction over "
-            f"the arms.{out if self.excluded else ''}"
+            f"{statistics.LEAST_SPEAKERS} of either there are none; where all agree, they have no "
+            f"width, and the number of answers tells more. Bold: the interval excludes 0, or 50 %. "
+            f"p: exact sign test, a vote for each listener, Holm-corrected over the arms."
+            f"{out if self.excluded else ''}"
         )
+
+
+def _cell(kind: Kind, row: Mapping[Hashable, Any] | None) -> Cell:
+    if row is None:
+        return Cell(DASH)
+    lines = [] if np.isnan(row["low"]) else [span(kind.text, row["low"], row["high"])]
+    lines += [] if np.isnan(row["p_holm"]) else [f"p {row['p_holm']:.2g}"]
+    lines.append(counted(row["answers"], "answer"))
+    apart = row["low"] > kind.nothing or row["high"] < kind.nothing
+    sign = kind.sign if row["value"] > 0 else ""
+    return Cell(sign + kind.text(row["value"]), lines, "apart" if apart else "")
 
 
 def screen(answers: pd.DataFrame) -> dict[str, str]:
@@ -151,7 +175,7 @@ def sign_test(votes: pd.DataFrame) -> float:
 class _Estimate:
     params: ReportParams
 
-    def row(self, part: Part | str, arm: str, answers: pd.DataFrame) -> dict[str, object]:
+    def row(self, part: str, arm: str, answers: pd.DataFrame) -> dict[str, object]:
         """A row of OPINIONS, without a test."""
         values = _array(answers)
         ends = self.interval(values)
