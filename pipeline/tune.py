@@ -4,7 +4,6 @@ Every arm has the same number of trials. The first of them stand in the middle o
 rule's step sizes; where the others stand follows from those before them and the seed.
 """
 
-import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -32,6 +31,8 @@ COLUMNS = [
     "arm", "trial", "rule", "step_size", "least", "largest", "anchor", "distortion", "state",
     "chosen",
 ]  # fmt: skip
+# A row of the validation speakers' mean distortion, in dB.
+CURVE = ["arm", "seed", "shots", "steps", "distortion"]
 RANDOM_TRIALS = 4  # before the sampler learns from what was tried; failures do not teach it
 
 
@@ -39,19 +40,23 @@ def main(stage: Stage) -> None:
     name, params = stage.item["arm"], stage.params
     data = open_data(params)
     arms = {seed: open_arm(params, data, name, seed) for seed in params.seeds}
-    table = pd.DataFrame(columns=COLUMNS)
+    table, judged = pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=CURVE)
     if arms[params.seeds[0]].strategy.takes_steps:
-        table = search(stage, data, arms)
+        table, judged = search(stage, data, arms)
     chosen = table.loc[table["chosen"].astype(bool), ["rule", "step_size", "anchor"]]
+    manner = chosen.to_dict("records")[0] if len(chosen) else {}
+    curve = validate(stage, data, arms, TrialParams(**manner) if manner else None, judged)
     with whole(Path("tuning") / name) as folder:
         table.to_csv(folder / "trials.csv", index=False)
-        text = json.dumps(chosen.to_dict("records")[0] if len(chosen) else {}, indent=1)
-        (folder / "chosen.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "chosen.json").write_text(json.dumps(manner, indent=1) + "\n", encoding="utf-8")
+        curve.to_csv(folder / "validation.csv", index=False)
     stage.clear_scratch()
 
 
-def search(stage: Stage, data: Data, arms: dict[int, Arm]) -> pd.DataFrame:
-    """All trials of an arm, a row each, with the columns COLUMNS."""
+def search(stage: Stage, data: Data, arms: dict[int, Arm]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All trials of an arm, a row each, with the columns COLUMNS; and the curve of the chosen one,
+    at the headline's shots, with the columns CURVE.
+    """
     name, wanted = stage.item["arm"], stage.params.adaptation.trials
     manner = read_manner(stage.params, name)
     study = open_study(stage)
@@ -61,18 +66,22 @@ def search(stage: Stage, data: Data, arms: dict[int, Arm]) -> pd.DataFrame:
     ):
         trial = ask(study, manner, number, stage.params.adaptation.seed)
         try:
-            distortion = try_out(stage, data, arms, manner, suggest(trial, manner))
+            distortion, curve = try_out(stage, data, arms, manner, suggest(trial, manner))
         except DivergedError:
             study.tell(trial, state=TrialState.FAIL)
         else:
+            trial.set_user_attr("curve", curve)
             study.tell(trial, distortion)
-    table = pd.DataFrame(describe(name, finished(study), manner), columns=COLUMNS)
+    trials = finished(study)
+    table = pd.DataFrame(describe(name, trials, manner), columns=COLUMNS)
     if not (table["state"] == "complete").any():
         raise DivergedError(
             f"every trial of {name} diverged; give it a space of smaller step sizes"
         )
-    table["chosen"] = table.index == table["distortion"].idxmin()
-    return table
+    best = int(table["distortion"].to_numpy(dtype=float, na_value=np.inf).argmin())
+    table["chosen"] = table.index == best
+    curve = pd.DataFrame(trials[best].user_attrs["curve"], columns=CURVE[1:])
+    return table, curve.assign(arm=name)[CURVE]
 
 
 def open_study(stage: Stage) -> optuna.Study:
@@ -110,27 +119,83 @@ def suggest(trial: optuna.Trial, manner: MannerParams) -> TrialParams:
 
 def try_out(
     stage: Stage, data: Data, arms: dict[int, Arm], manner: MannerParams, trial: TrialParams
-) -> float:
+) -> tuple[float, list[list]]:
     """The mean distortion in dB of the validation speakers' queries, over the steps up to the
-    headline's and over seeds.
+    headline's and over seeds; and for each seed and number of steps a row of CURVE, without arm.
 
     Raises DivergedError if a voice did.
     """
-    params = stage.params
-    headline = params.evaluation.headline
-    steps = [count for count in params.adaptation.steps if 0 < count <= headline.steps]
-    distortions = []
-    for (seed, arm), speaker in itertools.product(arms.items(), params.split.validation):
-        names = data.support(speaker, params.draw_of(seed), headline.shots)
+    shots = stage.params.evaluation.headline.shots
+    steps = judged_steps(stage)
+    distortions, curve = [], []
+    for seed, arm in arms.items():
+        found = measure(stage, data, arm, seed, manner, trial, shots, steps)
+        curve += [[seed, shots, *row] for row in zip(steps, found.mean(axis=(0, 2)), strict=True)]
+        distortions.append(found)
+    return float(np.mean(distortions)), [[*map(int, row[:3]), float(row[3])] for row in curve]
+
+
+def judged_steps(stage: Stage) -> list[int]:
+    """The numbers of steps at which a trial is judged."""
+    headline = stage.params.evaluation.headline
+    return [count for count in stage.params.adaptation.steps if 0 < count <= headline.steps]
+
+
+def measure(
+    stage: Stage,
+    data: Data,
+    arm: Arm,
+    seed: int,
+    manner: MannerParams,
+    trial: TrialParams,
+    shots: int,
+    steps: list[int],
+) -> np.ndarray:
+    """Distortions in dB [validation speakers, steps, queries]."""
+    found = []
+    for speaker in stage.params.split.validation:
+        names = data.support(speaker, stage.params.draw_of(seed), shots)
         queries = data.queries(speaker)
         texts = data.utterances.batch(queries)
         for snapshot in make_voice(arm, manner, data.utterances.batch(names), trial, steps):
             spoken = speak(arm.learner.acoustic, snapshot.voice, texts, data.utterances)
-            distortions += [
-                mel_distortion(said.mel, data.utterances.store.mel(utterance))
-                for said, utterance in zip(spoken, queries, strict=True)
-            ]
-    return float(np.mean(distortions))
+            found.append(
+                [
+                    mel_distortion(said.mel, data.utterances.store.mel(utterance))
+                    for said, utterance in zip(spoken, queries, strict=True)
+                ]
+            )
+    return np.array(found).reshape(len(stage.params.split.validation), len(steps), -1)
+
+
+def validate(
+    stage: Stage,
+    data: Data,
+    arms: dict[int, Arm],
+    chosen: TrialParams | None,
+    judged: pd.DataFrame,
+) -> pd.DataFrame:
+    """The validation speakers' mean distortion at all shots, up to the steps of the headline, for
+    the first seed; with what is `judged` of the chosen trial already. Columns CURVE.
+
+    This chooses nothing here: readers of the report choose by it. Where a voice diverges, NaN.
+    """
+    name, params = stage.item["arm"], stage.params
+    seed, manner = params.seeds[0], read_manner(params, name)
+    rows = []
+    for shots in params.episodes.shots:
+        known = shots == params.evaluation.headline.shots or chosen is None
+        steps = [0] if known else [0, *judged_steps(stage)]
+        trial = chosen or TrialParams("sgd", 1.0)  # of arms that take no step
+        try:
+            found = measure(stage, data, arms[seed], seed, manner, trial, shots, steps)
+            means = found.mean(axis=(0, 2))
+        except DivergedError:
+            means = np.full(len(steps), np.nan)
+        rows += [(name, seed, shots, *row) for row in zip(steps, means, strict=True)]
+    table = pd.concat([judged, pd.DataFrame(rows, columns=CURVE)] if len(judged) else
+                      [pd.DataFrame(rows, columns=CURVE)])  # fmt: skip
+    return table.sort_values(["seed", "shots", "steps"], ignore_index=True)
 
 
 def describe(

@@ -46,21 +46,20 @@ def test_seeds_that_move_every_speaker_are_covered(seeds: int, least: float, noi
     assert plausible(coverage(values, 600, source), TRIALS, least, 0.97)
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 3])
-def test_a_family_of_true_nulls_is_rejected_no_more_often_than_it_should(seeds: int) -> None:
+@pytest.mark.parametrize(("seeds", "seed_effect"), [(1, 0.0), (2, 0.2), (3, 0.5), (3, 1.0)])
+def test_a_family_of_true_nulls_is_rejected_no_more_often_than_it_should(
+    seeds: int, seed_effect: float
+) -> None:
     trials, source = 600, np.random.default_rng([3, seeds])
-    values = simulate((trials, 10, 10, UTTERANCES, seeds), Noise(), source)
+    values = simulate((trials, 10, 12, UTTERANCES, seeds), Noise(seed=seed_effect), source)
     assert plausible(family_error(values, source), trials, 0.0, ALPHA)
 
 
 def test_a_test_that_knows_no_seeds_would_break_the_family() -> None:
-    """What the t test by crossed effects is for: the same data with their seeds hidden."""
-    trials, source = 400, np.random.default_rng(4)
-    noise = NOISES["seeds differ as much as speakers"]
-    values = simulate((trials, 10, 10, UTTERANCES, 3), noise, source)
+    """The same as above with the seeds hidden: what the second test is for."""
+    values = simulate((300, 10, 12, UTTERANCES, 3), Noise(seed=1.0), np.random.default_rng(4))
     hidden = values.mean(axis=-1, keepdims=True)
-    assert plausible(family_error(values, source), trials, 0.0, 0.1)
-    assert family_error(hidden, source) > 0.25
+    assert family_error(hidden, np.random.default_rng(4)) > 0.3
 
 
 @pytest.mark.parametrize("speakers", [6, 12, 30])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import f as f_distribution
 from scipy.stats import false_discovery_control, ttest_1samp
 from scipy.stats import permutation_test as scipy_permutation_test
 
@@ -90,16 +91,27 @@ def test_without_seeds_the_standard_error_is_of_speakers_means() -> None:
     found, means = spread(values), values.mean(axis=(1, 2))
     assert found.error == pytest.approx(means.std(ddof=1) / np.sqrt(7), rel=ROUNDING)
     assert found.freedom == 6
-    assert not found.seeds_matter
+    assert found.of_seeds == 0
+    assert found.seeds_alike == 1
 
 
 def test_seeds_enter_the_standard_error_by_the_two_way_analysis_of_variance() -> None:
     # Speakers −1, 0, 1 plus seeds −1, 1, without interaction: mean squares 2 and 6, over 3 · 2.
     values = np.array([-1.0, 0, 1])[:, None, None] + np.array([-1.0, 1])[None, None, :]
     found = spread(values)
-    assert found.seeds_matter
+    assert found.of_seeds == pytest.approx(1)
+    assert found.seeds_alike < 1e-6  # without interaction nothing else explains them
     assert found.error == pytest.approx(np.sqrt((2 + 6) / 6))
     assert found.freedom == pytest.approx(8**2 / (2**2 / 2 + 6**2 / 1))
+
+
+def test_the_f_test_of_seeds_is_that_of_the_two_way_analysis() -> None:
+    cells = generator(16).normal(np.array([0.0, 0.5, 1.0]), size=(5, 3))
+    found = spread(cells[:, None, :])
+    rows, columns, centre = cells.mean(1), cells.mean(0), cells.mean()
+    rest = cells - rows[:, None] - columns + centre
+    ratio = 5 * ((columns - centre) ** 2).sum() / 2 / ((rest**2).sum() / 8)
+    assert found.seeds_alike == pytest.approx(f_distribution.sf(ratio, 2, 8))
 
 
 def test_seeds_that_disagree_weaken_the_test() -> None:

@@ -11,7 +11,7 @@ import soundfile
 from adaptts import params
 from adaptts.params import Experiment
 from adaptts.reporting.page import Provenance
-from adaptts.reporting.results import TRIALS
+from adaptts.reporting.results import TRIALS, VALIDATION
 
 PROVENANCE = Provenance(
     params_text='name: "fabricated"  # </script> & <b>\n',
@@ -303,7 +303,19 @@ def _write_tuning(folder: Path, arm: str, experiment: Experiment) -> None:
         for number, step_size in enumerate(trials, 1)
     ]  # fmt: skip
     pd.DataFrame(rows, columns=TRIALS).to_csv(folder / "trials.csv", index=False)
+    curve = [
+        (arm, 0, shots, steps, validation_distortion(arm, shots, steps))
+        for shots in experiment.episodes.shots
+        for steps in ([0] if start == end else experiment.adaptation.steps)
+    ]
+    pd.DataFrame(curve, columns=VALIDATION).to_csv(folder / "validation.csv", index=False)
     _write_json(folder / "chosen.json", {"rule": "adam", "step_size": 0.002} if trials else {})
+
+
+def validation_distortion(arm: str, shots: int, steps: int) -> float:
+    """The decay of the test speakers, of other voices and without noise."""
+    start, end = EFFECTS[arm]
+    return end + (start - end) / (1 + 0.1 * steps * shots**0.5) + 0.2
 
 
 def _voice_cost(arm: str, speaker: str, experiment: Experiment) -> dict[str, Any]:

@@ -170,8 +170,8 @@ def test_arms_are_ranked_over_speakers(results: Results) -> None:
     assert standing.ranks["best_share"].sum() == pytest.approx(1)
     assert standing.ranks["best_share"].iloc[2] == 0
     assert standing.speakers == 3
-    pair = figure(standing.pairs, arm="pretrain_finetune", other="average")
-    assert pair["difference"] == pytest.approx(-3)
+    pair = figure(standing.pairs, arm="average", other="pretrain_finetune")
+    assert pair["difference"] == pytest.approx(3)
     assert pair["p"] == 0.25
     assert pair["p_holm"] == pytest.approx(0.75)
 

@@ -13,7 +13,7 @@ from adaptts.reporting.report import Report
 
 @pytest.fixture(scope="module")
 def charts(report: Report) -> Gallery:
-    return draw(report.results, report.comparison)
+    return draw(report.results, report.comparison, report.decision)
 
 
 def parts(specification: Any, key: str) -> list[Any]:
@@ -31,7 +31,9 @@ def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_metric_has_its_charts(charts: Gallery) -> None:
-    assert set(charts) == {"steps", "shots", "speakers", "trunk", "training", "weights"}
+    assert set(charts) == {
+        "steps", "shots", "speakers", "ranks", "front", "trunk", "training", "weights",
+    }  # fmt: skip
     assert "mcd" in charts["steps"]
     assert "eer" not in charts["speakers"]  # one figure for all speakers
     assert list(charts["training"]) == ["loss", "mel"]
@@ -73,7 +75,9 @@ def test_constant_arms_are_told_apart_from_moving_ones(charts: Gallery) -> None:
 def test_a_metric_at_one_point_has_no_curve(report: Report) -> None:
     points = report.comparison.points
     elsewhere = (points["metric"] == "mcd") & (points["shots"] != 5)
-    charts = draw(report.results, replace(report.comparison, points=points[~elsewhere]))
+    charts = draw(
+        report.results, replace(report.comparison, points=points[~elsewhere]), report.decision
+    )
     assert "mcd" in charts["steps"]
     assert "mcd" not in charts["shots"]
 
@@ -83,7 +87,7 @@ def test_long_training_curves_are_thinned_to_their_means(report: Report) -> None
     run = pd.DataFrame({"step": steps, "utterance_gradients": 8.0 * steps, "loss": 1.0,
                         "arm": "maml", "seed": 0})  # fmt: skip
     results = replace(report.results, training=run)
-    rows = values(draw(results, report.comparison)["training"]["loss"])
+    rows = values(draw(results, report.comparison, report.decision)["training"]["loss"])
     assert len(rows) == TRAINING_POINTS
     assert {row["value"] for row in rows} == {1.0}
     assert rows[0]["utterance_gradients"] == pytest.approx(8 * 5.5)
@@ -98,7 +102,7 @@ def test_weights_are_drawn_for_arms_that_adjust_them(report: Report, charts: Gal
     training = report.results.training
     fixed = replace(report.results, training=training[training["arm"] != "maml"])
     assert "weight_mel" in fixed.training
-    assert draw(fixed, report.comparison)["weights"] == {}
+    assert draw(fixed, report.comparison, report.decision)["weights"] == {}
 
 
 def test_rounding_is_no_adjustment() -> None:
@@ -120,7 +124,7 @@ def test_losses_that_were_never_logged_are_left_out(report: Report) -> None:
 
 def test_no_training_curves_is_no_error(report: Report) -> None:
     results = replace(report.results, training=report.results.training.iloc[:0])
-    charts = draw(results, report.comparison)
+    charts = draw(results, report.comparison, report.decision)
     assert charts["training"] == charts["trunk"] == charts["weights"] == {}
 
 
@@ -132,7 +136,7 @@ def test_no_references_is_no_error(report: Report) -> None:
         references=comparison.references.iloc[:0],
         speakers=comparison.speakers[arms],
     )
-    assert "mel_distortion" in draw(report.results, bare)["speakers"]
+    assert "mel_distortion" in draw(report.results, bare, report.decision)["speakers"]
 
 
 def test_svg_shows_names_literally(charts: Gallery) -> None:

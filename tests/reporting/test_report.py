@@ -28,9 +28,16 @@ def test_every_output_is_written(written: Path) -> None:
         "cost",
         "tuning",
         "sanity",
+        "ranks",
+        "pairs",
+        "options",
+        "steps_to_reach",
+        "front",
     }
     assert {f"tables/{name}.csv" for name in tables} <= names
-    assert {f"tables/{name}.md" for name in ("headline", "differences", "cost")} <= names
+    assert {
+        f"tables/{name}.md" for name in ("headline", "standings", "power", "recommended")
+    } <= names
     assert {f"curves/{arm}.csv" for arm in EFFECTS} <= names
     assert {"figures/steps-mel_distortion.svg", "figures/training-loss.svg"} <= names
 

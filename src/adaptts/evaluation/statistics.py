@@ -15,12 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import f, norm, t
 
 Array = NDArray[np.float64]
 
 # With more speakers than this, sign patterns are drawn rather than all tried.
 EXACT_SPEAKERS = 14
+
+# Seeds count as different in a test where they would seldom differ so much by chance.
+SEEDS_DIFFER = 0.05
+BISECTIONS = 40  # of the logarithm of a p-value
 
 # Fewer speakers than these give no interval.
 LEAST_SPEAKERS = 3
@@ -50,7 +54,10 @@ class Spread:
     error: Array
     freedom: Array
     speakers: NDArray[np.intp]  # measured ones
-    seeds_matter: NDArray[np.bool_]  # whether seeds differ by more than their speakers' noise
+    seeds: NDArray[np.intp]
+    of_speakers: Array  # the part of error² that comes of speakers
+    of_seeds: Array  # the rest of it
+    seeds_alike: Array  # p-value of the F test that seeds have no effect; 1 with one seed
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,14 @@ def spread(values: Array, weights: Array | None = None) -> Spread:
         matter, b**2 / np.maximum(free[1], 1) + ab**2 / np.maximum(free[0] * free[1], 1), 0
     )
     freedom = np.where(matter, _ratio(variance**2, noise), free[0])
-    return Spread(np.sqrt(_ratio(variance, cells.astype(float))), freedom, speakers, matter)
+    with np.errstate(divide="ignore"):
+        tail = f.sf(b / np.where(ab > 0, ab, 1e-300), np.maximum(free[1], 1), free[0] * free[1])
+    parts = (_ratio(part, cells.astype(float)) for part in (variance, a, variance - a))
+    error, from_speakers, from_seeds = parts
+    return Spread(
+        np.sqrt(error), freedom, speakers, seeds, from_speakers, from_seeds,
+        np.where(matter, tail, 1.0),
+    )  # fmt: skip
 
 
 def interval(
@@ -199,8 +213,8 @@ def permutation_test(
     patterns of signs are tried, or `samples` of them where speakers are many. The least p-value
     that S speakers can give is `least_p_value(S)`. NaN if there is no pair.
 
-    Signs are of speakers, so this takes the seeds as they are. Where they differ by more than
-    noise, the p-value is not below that of the t test by `spread`, which knows of them.
+    Signs are of speakers, so this takes the seeds as they are. Where seeds differ (an F test at
+    `SEEDS_DIFFER`), the p-value is not below `_p_by_both`, of a test that knows of them.
     """
     _check(differences, weights)
     total, weight = _sums(differences, weights)
@@ -212,10 +226,26 @@ def permutation_test(
     p_values = np.concatenate(parts).reshape(differences.shape[:-3])
     p_values = np.where(weight.sum(axis=(-3, -2, -1)) > 0, p_values, np.nan)
     found = spread(differences, weights)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.abs(mean(differences, weights)) / found.error
-        by_seeds = 2 * t.sf(ratio, np.maximum(found.freedom, 1))
-    return np.where(found.seeds_matter, np.maximum(p_values, by_seeds), p_values)
+    differ = found.seeds_alike < SEEDS_DIFFER
+    by_both = np.where(differ, _p_by_both(mean(differences, weights), found), 0)
+    return np.maximum(p_values, by_both)
+
+
+def _p_by_both(means: Array, found: Spread) -> Array:
+    """P-values of `means` that may come of the speakers or of the seeds that were drawn.
+
+    At a level, the bound on a mean is the root of the summed squares of what t tests over speakers
+    alone and over seeds alone would allow (Howe 1974): with few seeds, far out.
+    """
+    low, high = np.full(means.shape, np.log(1e-12)), np.zeros(means.shape)
+    seeds, speakers = (np.maximum(count - 1, 1) for count in (found.seeds, found.speakers))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        reach = [t.isf(np.exp(middle) / 2, free) ** 2 * part for free, part in
+                 ((speakers, found.of_speakers), (seeds, found.of_seeds))]  # fmt: skip
+        beyond = means**2 >= sum(reach)
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.exp(high)
 
 
 def _flip(sums: Array, signs: Array) -> Array:

@@ -32,6 +32,7 @@ class Comparison:
     """All numbers; every interval has the confidence of the report's parameters."""
 
     headline: PointParams
+    confidence: float
     arms: list[str]
     zero_step_arms: list[str]
     points: pd.DataFrame  # columns POINTS; zero-step arms at steps 0 alone
@@ -113,6 +114,7 @@ def compare(results: Results) -> Comparison:
     best = _best(_at(points, results.zero_step_arms, headline))
     return Comparison(
         headline=headline,
+        confidence=experiment.report.confidence,
         arms=results.arms,
         zero_step_arms=results.zero_step_arms,
         points=points,

@@ -130,6 +130,66 @@ def speakers(
     return alt.layer(*layers).properties(height=height, description=text)
 
 
+def standing(
+    table: pd.DataFrame, cliques: Sequence[Sequence[str]], metric: Metric, arms: Sequence[str]
+) -> Chart:
+    """Mean ranks of all arms, and bars that join those which a test does not tell apart.
+
+    table: columns arm, rank, low, high, the best first; a critical-difference diagram (Demšar
+    2006) with arms as rows, so that long names fit.
+    """
+    order = table["arm"].tolist()
+    rows = alt.Scale(domain=order)
+    row = alt.Y("arm:N", title=None, scale=rows)
+    reach = alt.Scale(domain=[0.5, len(order) + 0.7 + 0.3 * len(cliques)])
+    ticks = alt.Axis(values=list(range(1, len(order) + 1)), grid=True, format="d")
+    x = alt.X("rank:Q", scale=reach, axis=ticks, title=f"Mean rank by {metric.title}, 1 is best")
+    tip = [alt.Tooltip(f"{name}:Q", format=".1f") for name in ("rank", "low", "high")]
+    base = alt.Chart(table).encode(y=row)
+    bars = [
+        alt.Chart(pd.DataFrame({"first": [clique[0]], "last": [clique[-1]]}))
+        .mark_rule(strokeWidth=4)
+        .encode(
+            x=alt.XDatum(len(order) + 0.7 + 0.3 * number),
+            y=alt.Y("first:N", scale=rows),
+            y2="last:N",
+        )
+        for number, clique in enumerate(cliques)
+    ]
+    layers = [
+        base.mark_rule().encode(x=alt.X("low:Q", scale=reach), x2="high:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            x=x, color=_colour(arms), shape=_shape(arms), tooltip=["arm:N", *tip]
+        ),
+        *bars,
+    ]
+    text = f"Mean ranks of all arms by {metric.title}; bars join arms that are not told apart"
+    return alt.layer(*layers).properties(height=22 * len(order) + 10, description=text)
+
+
+def front(table: pd.DataFrame, quality: Metric, arms: Sequence[str]) -> Chart:
+    """Quality against seconds of adaptation, for every point that was heard.
+
+    table: columns arm, shots, steps, quality, similarity, compute (seconds of adaptation), front:
+    whether no other point beats it; such points are large.
+    """
+    x = alt.X("compute:Q", scale=alt.Scale(type="symlog", constant=0.1),
+              axis=alt.Axis(tickCount=6), title="Seconds of adaptation")  # fmt: skip
+    y = alt.Y("quality:Q", scale=alt.Scale(zero=False), title=_title(quality))
+    tip = ["arm:N", "shots:Q", "steps:Q", alt.Tooltip("compute:Q", format=".2f"),
+           *_numbers(quality, "quality"), alt.Tooltip("similarity:Q", format=".3f")]  # fmt: skip
+    base = _switchable(alt.Chart(table)).encode(x=x, y=y)
+    points = base.mark_point(filled=True).encode(
+        color=_colour(arms),
+        shape=_shape(arms),
+        size=alt.condition("datum.front", alt.value(130), alt.value(35)),
+        opacity=alt.condition("datum.front", alt.value(1), alt.value(0.45)),
+        tooltip=tip,
+    )
+    text = f"{quality.title} against seconds of adaptation; large points are worth their cost"
+    return points.properties(height=300, description=text)
+
+
 def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     """A loss along training, a line per run.
 

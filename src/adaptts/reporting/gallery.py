@@ -6,6 +6,7 @@ import pandas as pd
 
 from adaptts.reporting import figures
 from adaptts.reporting.comparison import Axis, Comparison
+from adaptts.reporting.decision import Decision
 from adaptts.reporting.figures import Specification, specify
 from adaptts.reporting.metrics import METRICS
 from adaptts.reporting.results import COPY_SYNTHESIS, NATURAL, TRAINING, TRUNK, Results
@@ -18,7 +19,7 @@ AXES: tuple[Axis, ...] = ("steps", "shots")
 Gallery = dict[str, dict[str, Specification]]  # place → variant → chart
 
 
-def draw(results: Results, comparison: Comparison) -> Gallery:
+def draw(results: Results, comparison: Comparison, decision: Decision) -> Gallery:
     """Draw every chart."""
     arms = results.experiment.arms
     runs = results.training[results.training["arm"] != TRUNK]
@@ -26,6 +27,8 @@ def draw(results: Results, comparison: Comparison) -> Gallery:
     return {
         **{axis: _curves(comparison, axis, arms) for axis in AXES},
         "speakers": _speakers(comparison, arms, results.unit),
+        "ranks": _standings(comparison, arms),
+        "front": _front(decision, arms),
         "trunk": _losses(trunk, []),
         "training": _losses(runs, arms),
         "weights": _weights(runs, arms),
@@ -93,6 +96,26 @@ def _speakers(comparison: Comparison, arms: list[str], unit: str) -> dict[str, S
             chart = figures.speakers(own[ours], unit, metric, arms, ceilings)
             charts[metric.name] = specify(chart)
     return charts
+
+
+def _standings(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
+    return {
+        standing.metric.name: specify(
+            figures.standing(
+                _rounded(standing.ranks[["arm", "rank", "low", "high"]]),
+                standing.cliques,
+                standing.metric,
+                arms,
+            )
+        )
+        for standing in comparison.standings
+    }
+
+
+def _front(decision: Decision, arms: list[str]) -> dict[str, Specification]:
+    if decision.front.empty:
+        return {}
+    return {"front": specify(figures.front(_rounded(decision.front), decision.quality, arms))}
 
 
 def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:

@@ -17,12 +17,13 @@ from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
 from adaptts.params import BudgetUnit
-from adaptts.reporting import figures, listening, tables
+from adaptts.reporting import advice, figures, listening, tables
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
+from adaptts.reporting.decision import Decision
 from adaptts.reporting.gallery import Gallery
-from adaptts.reporting.metrics import METRICS
+from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY
 from adaptts.reporting.opinion import Opinions
 from adaptts.reporting.results import RETAKE, Results
 from adaptts.reporting.sanity import Check
@@ -44,6 +45,7 @@ SECTIONS = {
     "speakers": "Speakers",
     "listen": "Listen",
     "cost": "Cost",
+    "decide": "Decide",
     "training": "Training",
     "sanity": "Sanity",
     "reproduce": "Reproduce",
@@ -72,12 +74,15 @@ def render(
     results: Results,
     comparison: Comparison,
     checks: Sequence[Check],
+    decision: Decision,
     charts: Gallery,
     provenance: Provenance,
     opinions: Opinions | None = None,
 ) -> str:
     """The page, as HTML. Clips stand where `listening.copy` puts them."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_source)
+    )
     shelf = listening.shelve(results)
     drawn = {
         place: {name: figures.for_page(chart) for name, chart in variants.items()}
@@ -85,7 +90,7 @@ def render(
     }
     payload = {"figures": drawn, "listen": shelf and asdict(shelf), "themes": _themes()}
     arms = _arms(results)
-    return environment.from_string(_source("page.html")).render(
+    return environment.get_template("page.html").render(
         **_opening(results, comparison, checks, opinions),
         **_captions(results, comparison),
         sections={**SECTIONS, "speakers": f"{results.unit.capitalize()}s"},
@@ -97,7 +102,12 @@ def render(
         headline=tables.headline(results, comparison),
         differences=tables.differences(comparison),
         differences_by_step=tables.differences_by_step(comparison),
+        ranks=tables.ranks(comparison),
+        standings=tables.standings(comparison),
+        power=tables.power(comparison),
+        rank_metrics=_metrics_of(charts["ranks"]),
         cost=tables.cost(summarise(results)),
+        decision=_decision(results, comparison, decision),
         tuning=tables.tuning(results),
         sanity=tables.sanity(checks),
         audit=_audit(results),
@@ -116,6 +126,42 @@ def render(
         script=Markup(_source("page.js")),
         vega=Markup(libraries()),
     )
+
+
+def _decision(results: Results, comparison: Comparison, decision: Decision) -> dict[str, Any]:
+    """What decision.html shows."""
+    unit, steps = results.unit, comparison.headline.steps
+    return {
+        "options": len(decision.options),
+        "start": advice.start(decision, comparison) if len(decision.options) else {},
+        "recommended": advice.recommended(decision),
+        "recommended_caption": (
+            f"Chosen by the validation {unit}s' mean {PRIMARY.title.lower()}, with the first seed, "
+            f"among all numbers of shots and of steps up to {steps}, where trials are judged. "
+            f"Beside it the test {unit}s', which nothing is chosen by, with "
+            f"{comparison.confidence:.0%} intervals. An utterance is counted as "
+            f"{results.utterance_seconds:.2g} s, the corpus' mean; compute is of the machine that "
+            f"ran the stages."
+        ),
+        "lacking": (
+            "there are no validation curves below tuning/, no times of adaptation or no lengths of "
+            "utterances."
+        ),
+        "reached": advice.reached(decision, comparison),
+        "reached_caption": (
+            f"Means over the test {unit}s. Between the measured numbers of steps the curves are "
+            f"taken to be straight; not reached: not within {decision.last_step} steps."
+        ),
+        "front": advice.front(decision),
+        "front_caption": (
+            "Every point where sound was measured. A point is large where no other is at least as "
+            f"good in {decision.quality.title}, similarity, seconds of adaptation and shots and "
+            "better in one of them; times within a tenth are equal. Training is left out, because "
+            "all arms may spend the same."
+        ),
+        "payload": embed(advice.payload(decision)),
+        "script": Markup(_source("decision.js")),
+    }
 
 
 def embed(values: Any) -> Markup:
@@ -205,7 +251,9 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
     retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     fixed = listed(comparison.zero_step_arms)
     constant = f" Dashed: {fixed}, without gradient steps." if comparison.zero_step_arms else ""
-    family = comparison.differences.groupby("metric").size().max()
+    family = int(comparison.differences["p_holm"].notna().sum())
+    names = listed([BY_NAME[name].title for name in comparison.planned] or ["none"])
+    plan = f" (all arms with {comparison.baseline} by {names})" if family else ""
     return {
         "headline_title": f"At {place}",
         "steps_title": f"Against steps, with {counted(point.shots, 'shot')}",
@@ -219,10 +267,27 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "differences_caption": (
             f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "
-            f"over {unit}s, after Holm's correction over the {family} arms of a column; "
-            f"{counted(speakers, unit)} cannot give less than {least_p_value(speakers):.2g} "
-            f"before it."
+            f"over {unit}s, after Holm's correction over the "
+            f"{counted(family, 'planned comparison')}{plan}; p*: not "
+            f"planned, so without correction. {counted(speakers, unit)} cannot give less than "
+            f"{least_p_value(speakers):.2g} before it. d: the difference in standard deviations "
+            f"between {unit}s, with Hedges' correction."
         ) if len(comparison.differences) else "There is no second arm to compare with.",
+        "ranks_caption": (
+            f"Arms by their mean rank over test {unit}s, with {report.confidence:.0%} intervals. "
+            f"A bar joins arms whose mean ranks lie within Nemenyi's critical difference: that "
+            f"test does not tell them apart."
+        ),
+        "standings_caption": (
+            f"Small: {report.confidence:.0%} intervals, and how often an arm has the best mean "
+            f"when {unit}s, sentences and seeds are resampled. Friedman's and Nemenyi's tests see "
+            f"ranks alone, and of few {unit}s they tell next to nothing; permutation tests of all "
+            f"pairs are corrected by Holm's method over the pairs of a metric."
+        ),
+        "power_caption": (
+            f"Medians over the arms, and their range, from how much the differences vary between "
+            f"{unit}s here; at a level of {1 - report.confidence:.2g}, two-sided."
+        ),
         "differences_by_step_caption": (
             f"With {counted(point.shots, 'shot')}. Bold: the {report.confidence:.0%} interval "
             f"excludes 0."

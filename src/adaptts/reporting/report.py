@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting import costs, figures, gallery, listening, opinion, sanity, tables
+from adaptts.reporting import (
+    advice,
+    costs,
+    figures,
+    gallery,
+    listening,
+    opinion,
+    sanity,
+    tables,
+)
 from adaptts.reporting.comparison import Comparison, compare
+from adaptts.reporting.decision import Decision, decide
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.listening_test import ListeningTest
 from adaptts.reporting.metrics import METRICS
@@ -17,9 +27,11 @@ from adaptts.reporting.opinion import Opinions
 from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
+from adaptts.reporting.standings import PAIRS, RANKS, joined
 
 FIGURE_WIDTH = {
-    "steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480, "weights": 320,
+    "steps": 560, "shots": 560, "speakers": 560, "ranks": 560, "front": 560,
+    "trunk": 480, "training": 480, "weights": 320,
 }  # fmt: skip
 
 
@@ -30,19 +42,23 @@ class Report:
     results: Results
     comparison: Comparison
     checks: list[Check]
+    decision: Decision
 
     @classmethod
     def make(cls, results: Results) -> "Report":
         """Compare the arms and examine the comparison."""
         comparison = compare(results)
-        return cls(results, comparison, sanity.examine(results, comparison))
+        checks = sanity.examine(results, comparison)
+        return cls(results, comparison, checks, decide(results, comparison))
 
     def write(self, folder: Path, provenance: Provenance) -> None:
         """Write everything into `folder`, which is there and empty."""
-        charts = gallery.draw(self.results, self.comparison)
+        charts = gallery.draw(self.results, self.comparison, self.decision)
         test = ListeningTest.make(self.results, self.comparison.baseline)
         opinions = opinion.of_test(self.results, test.key)
-        page = render(self.results, self.comparison, self.checks, charts, provenance, opinions)
+        page = render(
+            self.results, self.comparison, self.checks, self.decision, charts, provenance, opinions
+        )
         (folder / "index.html").write_text(page, encoding="utf-8")
         _write_json(folder / "metrics.json", self.metrics())
         _write_json(folder / "costs.json", costs.as_json(costs.summarise(self.results)))
@@ -87,9 +103,14 @@ class Report:
             "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
             "differences": comparison.differences,
             "differences_by_step": comparison.by_step,
+            "ranks": joined(RANKS, [standing.ranks for standing in comparison.standings]),
+            "pairs": joined(PAIRS, [standing.pairs for standing in comparison.standings]),
             "steps": comparison.along("steps"),
             "shots": comparison.along("shots"),
             "speakers": comparison.speakers.rename(columns={"speaker": self.results.unit}),
+            "options": self.decision.options,
+            "steps_to_reach": self.decision.reached,
+            "front": self.decision.front,
             "cost": costs_table,
             "tuning": self.results.trials,
             "sanity": sanity.tabulate(self.checks),
@@ -101,6 +122,12 @@ class Report:
             "headline": tables.headline(self.results, comparison),
             "differences": tables.differences(comparison),
             "differences_by_step": tables.differences_by_step(comparison),
+            "ranks": tables.ranks(comparison),
+            "standings": tables.standings(comparison),
+            "power": tables.power(comparison),
+            "recommended": advice.recommended(self.decision),
+            "steps_to_reach": advice.reached(self.decision, comparison),
+            "front": advice.front(self.decision),
             "cost": tables.cost(costs_table),
             "tuning": tables.tuning(self.results),
             "sanity": tables.sanity(self.checks),

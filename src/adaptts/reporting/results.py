@@ -28,6 +28,8 @@ CLIPS = ["arm", "speaker", "utterance", "shots", "steps", "path"]
 # Of tuning, by number; least and largest bound the step size. Distortion is NaN if it diverged.
 TRIALS = ["arm", "trial", "rule", "step_size", "least", "largest", "anchor", "distortion", "state",
           "chosen"]  # fmt: skip
+# Mean distortion of the validation speakers, as the chosen trial adapts to them.
+VALIDATION = ["arm", "seed", "shots", "steps", "distortion"]
 TRAINING = ["arm", "seed", "step", "utterance_gradients", "loss"]
 
 
@@ -47,9 +49,11 @@ class Results:
     training_costs: pd.DataFrame  # a row per run: the columns of its cost.json
     voice_costs: pd.DataFrame  # a row per arm and speaker: the columns of its cost.json
     trials: pd.DataFrame  # columns TRIALS
+    validation: pd.DataFrame  # columns VALIDATION
     clips: pd.DataFrame  # sound to hear: columns CLIPS; path of the FLAC file
     answers: pd.DataFrame  # of listeners: columns answers.ANSWERS
     texts: dict[str, str]  # utterance → what is said
+    utterance_seconds: float  # the mean of the corpus; NaN if it is not known
     corpus: dict[str, Any]  # corpus.json
     audit: dict[str, Any]  # audit.json
     retake_note: str  # why there are no retakes, or ""
@@ -119,9 +123,11 @@ def load(root: Path, experiment: Experiment) -> Results:
         training_costs=_training_costs(root, runs, absent),
         voice_costs=_voice_costs(root, arms, absent),
         trials=_trials(root, arms),
+        validation=_validation(root, arms),
         clips=_clips(root, experiment, measures, references),
         answers=answers.read(root / "listening/answers.csv"),
         texts=texts,
+        utterance_seconds=_utterance_seconds(root),
         corpus=_json(root / "data/corpus/corpus.json", absent),
         audit=_json(root / "data/episodes/audit.json", absent),
         retake_note=_json(root / "results/references/references.json", []).get("reason", ""),
@@ -195,6 +201,12 @@ def _texts(root: Path, absent: list[str]) -> dict[str, str]:
     return dict(zip(table["utterance"], table["text"], strict=True))
 
 
+def _utterance_seconds(root: Path) -> float:
+    path = root / "data/corpus/manifest.csv"
+    table = pd.read_csv(path, encoding="utf-8") if path.is_file() else pd.DataFrame()
+    return float(table["seconds"].mean()) if "seconds" in table.columns else np.nan
+
+
 def _training(root: Path, runs: Sequence[tuple[str, int]], absent: list[str]) -> pd.DataFrame:
     tables = []
     for arm, seed in runs:
@@ -238,6 +250,13 @@ def _trials(root: Path, arms: Sequence[str]) -> pd.DataFrame:
             if not table.empty:
                 tables.append(table.assign(arm=arm, chosen=table["chosen"].astype(bool)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=TRIALS)
+
+
+def _validation(root: Path, arms: Sequence[str]) -> pd.DataFrame:
+    # Absent where tuning was done before it kept them: then nothing is recommended.
+    paths = [root / "tuning" / arm / "validation.csv" for arm in arms]
+    tables = [pd.read_csv(path) for path in paths if path.is_file()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=VALIDATION)
 
 
 def _clips(

@@ -70,6 +70,11 @@ def stand(
     )
 
 
+def joined(columns: list[str], parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of several metrics'."""
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
 def _rank_intervals(
     placed: Array, whole: np.ndarray, draws: Draws, confidence: float
 ) -> statistics.Interval:

@@ -124,7 +124,7 @@ def differences(comparison: Comparison) -> Grid:
 
     def cell(arm: str, metric: Metric) -> Cell:
         row = found.get((arm, metric.name))
-        return _difference(metric, row, f"p {row['p_holm']:.2g}") if row else Cell(DASH)
+        return _difference(metric, row, _p_value(row), *_effect(row)) if row else Cell(DASH)
 
     return Grid(
         f"Paired differences: each arm minus {comparison.baseline}, on the same utterances",
@@ -173,6 +173,96 @@ def _difference(metric: Metric, row: Mapping[Hashable, Any], *more: str) -> Cell
     apart = row["low"] > 0 or row["high"] < 0
     lines = [] if np.isnan(row["low"]) else [span(metric.text, row["low"], row["high"])]
     return Cell(_signed(metric, row["difference"]), [*lines, *more], "apart" if apart else "")
+
+
+def _p_value(row: Mapping[Hashable, Any]) -> str:
+    """Of a planned comparison after Holm's correction; else as it is, which the name tells."""
+    planned = not np.isnan(row["p_holm"])
+    return f"p {row['p_holm']:.2g}" if planned else f"p* {row['p']:.2g}"
+
+
+def _effect(row: Mapping[Hashable, Any]) -> list[str]:
+    """The standardised difference, where speakers differ at all."""
+    return [] if np.isnan(row["effect"]) else [f"d {row['effect']:z.1f}".replace("-", "−")]
+
+
+def ranks(comparison: Comparison) -> Grid:
+    """Mean ranks of all arms over speakers, by every metric, and how often each is best."""
+    found = {
+        (row["arm"], standing.metric.name): row
+        for standing in comparison.standings
+        for row in standing.ranks.to_dict("records")
+    }
+    metrics = [standing.metric for standing in comparison.standings]
+
+    def cell(arm: str, metric: Metric) -> Cell:
+        row = found.get((arm, metric.name))
+        if row is None:
+            return Cell(DASH)
+        lines = [] if np.isnan(row["low"]) else [f"{row['low']:.1f}–{row['high']:.1f}"]
+        return Cell(f"{row['rank']:.1f}", [*lines, f"best in {row['best_share']:.0%}"])
+
+    return Grid(
+        "Mean ranks, 1 is best",
+        [Column("Arm"), *[Column(metric.title, "", metric.meaning) for metric in metrics]],
+        [Group("", [Row(arm, [cell(arm, metric) for metric in metrics])
+                    for arm in comparison.arms])],
+    )  # fmt: skip
+
+
+def standings(comparison: Comparison) -> Grid:
+    """What tests over all arms say, metric by metric."""
+    rows = []
+    for standing in comparison.standings:
+        two, arms = standing.pairs, len(standing.ranks)
+        apart = ((two["low"] > 0) | (two["high"] < 0)).sum()
+        tested = (two["p_holm"] <= 1 - comparison.confidence).sum()
+        known = not np.isnan(standing.friedman_p)
+        # Mean ranks lie this far apart at most.
+        blunt = " (more than possible)" if standing.critical_difference > arms - 1 else ""
+        rows.append(
+            (
+                standing.metric.title,
+                f"{arms}",
+                f"{standing.speakers}",
+                f"{standing.friedman_p:.2g}" if known else DASH,
+                f"{standing.critical_difference:.1f}{blunt}" if known else DASH,
+                f"{apart} of {len(two)}",
+                f"{tested} of {len(two)}",
+            )
+        )
+    heads = ["Metric", "Arms", "Voices", "Friedman p", "Critical difference of ranks",
+             "Pairs with an interval without 0", "Pairs told apart by Holm's tests"]  # fmt: skip
+    return pairs("All arms beside each other", heads, rows)
+
+
+def power(comparison: Comparison) -> Grid:
+    """The smallest differences that can be found, metric by metric."""
+    rows = []
+    for metric in comparison.metrics():
+        own = comparison.differences[comparison.differences["metric"] == metric.name]
+        if not own.empty:
+            rows.append(
+                (
+                    metric.label,
+                    f"{own['speakers'].max():.0f}",
+                    _detectable(metric, own["detectable"]),
+                    _detectable(metric, own["detectable_holm"]),
+                )
+            )
+    heads = ["Metric", "Voices", "Found four times in five, alone", "After Holm's correction"]
+    return pairs(f"Smallest true differences from {comparison.baseline} that would be found",
+                 heads, rows)  # fmt: skip
+
+
+def _detectable(metric: Metric, values: pd.Series) -> str:
+    """The median over the arms, and their range."""
+    if values.isna().all():
+        return DASH
+    if np.isinf(values).any():
+        return "none, however large"
+    middle = metric.text(values.median())
+    return f"{middle} ({metric.text(values.min())}–{metric.text(values.max())})"
 
 
 def cost(costs: pd.DataFrame) -> Grid:
