@@ -24,8 +24,8 @@ from dvc.repo import Repo
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED_OUT = [
-    ".dvc/config", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "pipeline", "profiles",
-    "src",
+    ".dvc/config", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "listening", "pipeline",
+    "profiles", "src",
 ]  # fmt: skip
 
 

@@ -360,6 +360,15 @@ class EvaluationParams:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ListeningParams:
+    """How many trials of each kind a listener of the listening test meets; 0 leaves a kind out."""
+
+    acr: Count = 16  # opinions of single sounds, 1 to 5 (ITU-T P.800)
+    ab: Count = 10  # pairs: an arm and the baseline
+    mushra: Count = 6  # sets of sounds, 0 to 100 beside a reference (ITU-R BS.1534)
+
+
+@dataclass(frozen=True, config=STRICT)
 class ComparisonParams:
     """The planned comparisons, which Holm's correction is over: all arms with one, all metrics."""
 
@@ -373,6 +382,7 @@ class ReportParams:
     bootstrap_samples: Positive
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Count
+    listening: ListeningParams = ListeningParams()
 
 
 @dataclass(frozen=True, config=STRICT)

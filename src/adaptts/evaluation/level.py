@@ -10,6 +10,8 @@ from adaptts.evaluation.measure import NotMeasurableError
 
 # A sound whose largest sample is smaller, a few steps of 16 bits, holds no speech.
 LEAST_PEAK = 1e-4
+# Frames of the speech itself, when its level is measured: as long, and as far below the loudest.
+FRAME_SECONDS, SPEECH_RANGE = 0.02, 30.0  # seconds, dB
 
 # Of the peak: samples above are at it, but for the noise floor and for rounding.
 AT_PEAK = 0.99
@@ -56,3 +58,16 @@ def finish(waveform: NDArray[np.floating], utterance: str) -> Waveform:
         return samples
     generator = np.random.default_rng(zlib.crc32(f"{utterance} synthesised".encode()))
     return samples + FLOOR * generator.standard_normal(len(samples))
+
+
+def speech_level(waveform: Waveform, sampling_rate: int) -> float:
+    """The level of the speech in [samples], in dB of full scale.
+
+    It is the mean power of the frames that are not pauses, much as ITU-T P.56 has it: so a sound
+    with long pauses is not taken for a quiet one. The sound must not be flawed.
+    """
+    length = max(1, round(FRAME_SECONDS * sampling_rate))
+    padded = np.pad(waveform, (0, -len(waveform) % length))
+    power = np.square(padded).reshape(-1, length).mean(axis=1)
+    speech = power[power >= power.max() * 10 ** (-SPEECH_RANGE / 10)]
+    return float(10 * np.log10(speech.mean()))

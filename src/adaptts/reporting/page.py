@@ -24,6 +24,7 @@ from adaptts.reporting.costs import summarise
 from adaptts.reporting.decision import Decision
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY
+from adaptts.reporting.opinion import Opinions
 from adaptts.reporting.results import RETAKE, Results
 from adaptts.reporting.sanity import Check
 from adaptts.reporting.tables import Grid
@@ -76,6 +77,7 @@ def render(
     decision: Decision,
     charts: Gallery,
     provenance: Provenance,
+    opinions: Opinions | None = None,
 ) -> str:
     """The page, as HTML. Clips stand where `listening.copy` puts them."""
     environment = jinja2.Environment(
@@ -90,7 +92,7 @@ def render(
     arms = _arms(results)
     by_convention = conventions.tabulate(results)
     return environment.get_template("page.html").render(
-        **_opening(results, comparison, checks),
+        **_opening(results, comparison, checks, opinions),
         **_captions(results, comparison),
         sections={**SECTIONS, "speakers": f"{results.unit.capitalize()}s"},
         unit=results.unit,
@@ -124,6 +126,8 @@ def render(
         tasks=list(charts["weights"]),
         has_trials=bool(charts["detection"]),
         has_sound=shelf is not None,
+        opinions=opinions and opinions.grid(results.experiment.report.confidence),
+        opinions_caption=opinions and opinions.caption(results.unit),
         payload=embed(payload),
         css=Markup(_source("page.css")),
         script=Markup(_source("page.js")),
@@ -203,7 +207,12 @@ def _metrics_of(charts: dict[str, Any]) -> list[tuple[str, str]]:
     return [(metric.name, metric.label) for metric in METRICS if metric.name in charts]
 
 
-def _opening(results: Results, comparison: Comparison, checks: Sequence[Check]) -> dict[str, Any]:
+def _opening(
+    results: Results,
+    comparison: Comparison,
+    checks: Sequence[Check],
+    opinions: Opinions | None,
+) -> dict[str, Any]:
     experiment, corpus = results.experiment, results.corpus
     episodes = experiment.episodes
     name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
@@ -222,6 +231,9 @@ def _opening(results: Results, comparison: Comparison, checks: Sequence[Check]) 
         *[f"The arm {arm} failed and has no results. {reason}."
           for arm, reason in results.failed.items()],
         *results.absent,
+        *(["The answers in listening/answers.csv are to a listening test with other sounds than "
+           "this report's, and are not shown."]
+          if len(results.answers) and opinions is None else []),
         *[f"The audit of the split was relaxed: {relaxed}." for relaxed in _relaxed(results)],
         *([f"{counted(flags, 'sanity check')} of {len(checks)} flagged; see Sanity below."]
           if flags else []),

@@ -17,6 +17,7 @@ from adaptts.reporting import (
     gallery,
     listening,
     missing,
+    opinion,
     recognisers,
     sanity,
     tables,
@@ -24,7 +25,9 @@ from adaptts.reporting import (
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.decision import Decision, decide
 from adaptts.reporting.gallery import Gallery
+from adaptts.reporting.listening_test import ListeningTest
 from adaptts.reporting.metrics import METRICS
+from adaptts.reporting.opinion import Opinions
 from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
@@ -55,15 +58,20 @@ class Report:
     def write(self, folder: Path, provenance: Provenance) -> None:
         """Write everything into `folder`, which is there and empty."""
         charts = gallery.draw(self.results, self.comparison, self.decision)
-        page = render(self.results, self.comparison, self.checks, self.decision, charts, provenance)
+        test = ListeningTest.make(self.results, self.comparison.baseline)
+        opinions = opinion.of_test(self.results, test.key)
+        page = render(
+            self.results, self.comparison, self.checks, self.decision, charts, provenance, opinions
+        )
         (folder / "index.html").write_text(page, encoding="utf-8")
         _write_json(folder / "metrics.json", self.metrics())
         _write_json(folder / "costs.json", costs.as_json(costs.summarise(self.results)))
-        self._write_tables(folder / "tables")
+        self._write_tables(folder / "tables", opinions)
         self._write_curves(folder / "curves")
         _write_figures(folder / "figures", charts)
         (folder / "audio").mkdir()
         listening.copy(self.results, folder)
+        test.write(folder / "listening", folder / "listening_key.json")
 
     def metrics(self) -> dict[str, dict[str, float | None]]:
         """arm or reference → metric → value at the headline, None where it is missing."""
@@ -91,7 +99,7 @@ class Report:
         failed = [f"{arm} failed. {reason}" for arm, reason in self.results.failed.items()]
         return "\n".join([table, "", "* best   ~ not told apart from the best", *failed, ""])
 
-    def _write_tables(self, folder: Path) -> None:
+    def _write_tables(self, folder: Path, opinions: Opinions | None) -> None:
         folder.mkdir()
         comparison, costs_table = self.comparison, costs.summarise(self.results)
         by_convention = conventions.tabulate(self.results)
@@ -116,6 +124,7 @@ class Report:
             "sanity": sanity.tabulate(self.checks),
             "missing": missing.tabulate(self.results),
             "detection": error_rates.detection(self.comparison.trials),
+            **({"listening": opinions.table} if opinions else {}),
         }
         for name, frame in frames.items():
             frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
@@ -135,10 +144,15 @@ class Report:
             "tuning": tables.tuning(self.results),
             "recognisers": recognisers.grid(rates, comparison),
             "sanity": tables.sanity(self.checks),
+            **({"listening": opinions.grid(self._confidence)} if opinions else {}),
         }
         for name, grid in grids.items():
             (folder / f"{name}.md").write_text(tables.markdown(grid), encoding="utf-8")
         (folder / "headline.txt").write_text(self.headline(), encoding="utf-8")
+
+    @property
+    def _confidence(self) -> float:
+        return self.results.experiment.report.confidence
 
     def _standing(self, arm: str, metric: str) -> str:
         if self.comparison.best.get(metric) == arm:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from adaptts.params import Experiment
+from adaptts.reporting import answers
 
 NATURAL, COPY_SYNTHESIS, RETAKE = "natural", "copy_synthesis", "retake"
 REFERENCES = (NATURAL, COPY_SYNTHESIS, RETAKE)
@@ -51,6 +52,7 @@ class Results:
     trials: pd.DataFrame  # columns TRIALS
     validation: pd.DataFrame  # columns VALIDATION
     clips: pd.DataFrame  # sound to hear: columns CLIPS; path of the FLAC file
+    answers: pd.DataFrame  # of listeners: columns answers.ANSWERS
     texts: dict[str, str]  # utterance → what is said
     utterance_seconds: float  # the mean of the corpus; NaN if it is not known
     corpus: dict[str, Any]  # corpus.json
@@ -131,6 +133,7 @@ def load(root: Path, experiment: Experiment) -> Results:
         trials=_trials(root, arms),
         validation=_validation(root, arms),
         clips=_clips(root, experiment, measures, references),
+        answers=answers.read(root / "listening/answers.csv"),
         texts=texts,
         utterance_seconds=_utterance_seconds(root),
         corpus=_json(root / "data/corpus/corpus.json", absent),
