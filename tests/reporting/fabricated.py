@@ -17,10 +17,15 @@ PROVENANCE = Provenance(
     params_text='name: "fabricated"  # </script> & <b>\n',
     software=[("Python", "3.11"), ("adaptts' commit", "0123abc")],
     data=[("data/corpus", "d41d8cd98f00b204e9800998ecf8427e.dir")],
+    commit="0123abc",
+    outputs={"models/maml/0": "aa.dir", "models/trunk/0": "bb.dir", "results/maml": "cc.dir"},
+    runs={"train@maml-0": "f00d", "trunk@0": "beef", "all": "cafe"},
+    run_pages="http://localhost:5000/#/experiments/1/runs/",
 )
 
 SPEAKERS = ["ann", 'bo "b", <i>&amp;', "גל"]
 TEXTS = ['He said "no", then <b>&left</b></script><script>boom()</script>.', "שלום, עולם"]
+HYPOTHESIS = "he <b>said</b>"
 QUERIES = 4
 # Mel distortion (dB) without adaptation, and what is left of it after very many steps.
 EFFECTS = {
@@ -179,9 +184,10 @@ def _rows_at(
                     values |= {"word_errors": errors, "words": 5, "wer": 20.0 * errors}
                     values |= {"character_errors": 3 * errors, "characters": 25}
                 rows += [
-                    {**key, "metric": name, "value": float(value), "note": ""}
+                    {**key, "metric": name, "value": float(value),
+                     "note": HYPOTHESIS if name == "wer" else ""}
                     for name, value in values.items()
-                ]
+                ]  # fmt: skip
     return rows
 
 

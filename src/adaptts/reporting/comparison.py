@@ -108,7 +108,7 @@ def compare(results: Results) -> Comparison:
     references = pd.concat([references, error_rates[reference]], ignore_index=True)
     at_headline = results.at(headline.shots, headline.steps)
     baseline = _baseline(results)
-    best = _best(_at(points, results.zero_step_arms, headline))
+    best = best_arms(_at(points, results.zero_step_arms, headline))
     return Comparison(
         headline=headline,
         arms=results.arms,
@@ -278,7 +278,7 @@ def _at(points: pd.DataFrame, zero_step_arms: list[str], place: PointParams) -> 
     return points[(points["shots"] == place.shots) & steps].reset_index(drop=True)
 
 
-def _best(points: pd.DataFrame) -> dict[str, str]:
+def best_arms(points: pd.DataFrame) -> dict[str, str]:
     """The arm with the best value of each metric; the first one of equals.
 
     An arm of which a voice diverged here is never best: what it lacks would flatter it.

@@ -97,7 +97,9 @@ def curve(
         .mark_point(filled=True, size=55, opacity=1)
         .encode(y=value, shape=_shape(arms), tooltip=tip)
     )
-    chart = alt.layer(band, line, points, *_rules(references, value))
+    # Few speakers have no intervals; Vega warns of an area without any.
+    bands = [band] if summary["low"].notna().any() else []
+    chart = alt.layer(*bands, line, points, *_rules(references, value))
     return chart.properties(height=300, description=f"{metric.title} of each arm against {axis}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.reporting import costs, figures, gallery, listening, sanity, tables
+from adaptts.reporting import costs, figures, gallery, latex, listening, methods, sanity, tables
 from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import METRICS
@@ -43,6 +43,7 @@ class Report:
         _write_json(folder / "metrics.json", self.metrics())
         _write_json(folder / "costs.json", costs.as_json(costs.summarise(self.results)))
         self._write_tables(folder / "tables")
+        self._write_methods(folder / "methods")
         self._write_curves(folder / "curves")
         _write_figures(folder / "figures", charts)
         (folder / "audio").mkdir()
@@ -101,7 +102,21 @@ class Report:
         }
         for name, grid in grids.items():
             (folder / f"{name}.md").write_text(tables.markdown(grid), encoding="utf-8")
+            if grid.name:
+                (folder / f"{name}.tex").write_text(latex.table(grid), encoding="utf-8")
         (folder / "headline.txt").write_text(self.headline(), encoding="utf-8")
+
+    def _write_methods(self, folder: Path) -> None:
+        folder.mkdir()
+        text = methods.write(self.results, self.comparison)
+        texts = {
+            "methods.txt": methods.plain(text),
+            "methods.md": text,
+            "methods.tex": methods.latex(text),
+            "references.bib": methods.bibliography(),
+        }
+        for name, content in texts.items():
+            (folder / name).write_text(content, encoding="utf-8")
 
     def _standing(self, arm: str, metric: str) -> str:
         if self.comparison.best.get(metric) == arm:
