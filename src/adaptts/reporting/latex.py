@@ -1,7 +1,5 @@
 """The report's tables for a paper in LaTeX: needs the package booktabs alone."""
 
-from collections.abc import Sequence
-
 from adaptts.reporting.tables import Cell, Column, Grid
 
 _SPECIAL = {
@@ -18,10 +16,11 @@ _SPECIAL = {
 
 
 def table(grid: Grid) -> str:
-    """The grid as a `table` environment with a label; bold is best or apart, ≈ a tie.
+    """The grid as a `table*` environment with a label; bold is best or apart, ≈ a tie.
 
-    Intervals and other small lines stand below each figure. Texts appear as they are; letters
-    beyond ASCII need a current LaTeX, and those of other scripts XeLaTeX or LuaLaTeX and a font.
+    It may take both columns of a page. Intervals and other small lines stand below each figure.
+    Texts appear as they are; letters beyond ASCII need a current LaTeX, and those of other scripts
+    XeLaTeX or LuaLaTeX and a font.
     """
     body: list[str] = []
     for number, group in enumerate(grid.groups):
@@ -37,18 +36,18 @@ def table(grid: Grid) -> str:
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
+            r"\begin{table*}",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape(grid.caption)}}}",
             rf"\label{{tab:{grid.name}}}",
             rf"\begin{{tabular}}{{l{kind * (len(grid.columns) - 1)}}}",
             r"\toprule",
-            *_heads(grid.columns),
+            " & ".join([escape(grid.columns[0].title), *map(_head, grid.columns[1:])]) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            r"\end{table}",
+            r"\end{table*}",
             "",
         ]
     )
@@ -59,10 +58,11 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(letter, letter) if letter >= " " else " " for letter in text)
 
 
-def _heads(columns: Sequence[Column]) -> list[str]:
-    titles = " & ".join(escape(column.title) for column in columns) + r" \\"
-    units = [rf"{{\scriptsize {escape(column.unit)}}}" if column.unit else "" for column in columns]
-    return [titles, *([" & ".join(units) + r" \\"] if any(units) else [])]
+def _head(column: Column) -> str:
+    """A head as narrow as its longest word; columns are of figures."""
+    lines = [escape(word) for word in column.title.split(" ")]
+    lines += [rf"{{\scriptsize {escape(column.unit)}}}"] if column.unit else []
+    return r"\shortstack[r]{" + r"\\".join(lines) + "}"
 
 
 def _figures(cell: Cell) -> list[str]:

@@ -16,10 +16,6 @@ from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
 
-FIGURE_WIDTH = {
-    "steps": 560, "shots": 560, "speakers": 560, "trunk": 480, "training": 480, "weights": 320,
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Report:
@@ -124,21 +120,24 @@ class Report:
         return "tied" if arm in self.comparison.tied.get(metric, ()) else ""
 
     def _write_curves(self, folder: Path) -> None:
-        """A file per arm and a column per metric along the steps, as `dvc plots` wants it."""
+        """A file per metric and a column per arm along the steps, as `dvc plots` wants it."""
         folder.mkdir()
         table = self.comparison.along("steps")
-        for arm, rows in table.groupby("arm", sort=False):
-            wide = rows.pivot_table("value", "steps", "metric")
-            columns = [metric.name for metric in METRICS if metric.name in wide.columns]
-            wide[columns].to_csv(folder / f"{arm}.csv", lineterminator="\n")
+        for metric in METRICS:
+            rows = table[table["metric"] == metric.name]
+            wide = rows.pivot_table("value", "steps", "arm")
+            # Arms without results keep a column, for dvc.yaml names them all.
+            wide = wide.reindex(columns=self.results.experiment.arms)
+            wide.to_csv(folder / f"{metric.name}.csv", lineterminator="\n")
 
 
 def _write_figures(folder: Path, charts: Gallery) -> None:
     folder.mkdir()
     for place, variants in charts.items():
         for name, chart in variants.items():
-            text = figures.svg(chart, FIGURE_WIDTH[place])
-            (folder / f"{place}-{name}.svg").write_text(text, encoding="utf-8")
+            drawing = figures.svg(chart)
+            (folder / f"{place}-{name}.svg").write_text(drawing, encoding="utf-8")
+            (folder / f"{place}-{name}.png").write_bytes(figures.png(drawing))
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
