@@ -15,7 +15,7 @@ from adaptts.reporting.report import Report
 from adaptts.reporting.results import load
 
 TEXT = "=1+1, \"a\" & 'b'\r\n</script><!--<script>alert(1)</script> שלום \u202eabc\u2028 50 % {x}"
-SPEAKERS = ["=cmd|'x'!A1", 'a, "b" & <i>c</i>', "ג\u202eל"]
+SPEAKERS = ["=cmd|'x'!A1", 'a, "b" & <i>c', "ג\u202eל"]
 
 
 @pytest.fixture(scope="module")

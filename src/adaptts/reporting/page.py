@@ -35,7 +35,7 @@ from adaptts.reporting.gallery import Gallery
 from adaptts.reporting.metrics import BY_NAME, METRICS
 from adaptts.reporting.results import RETAKE, Results
 from adaptts.reporting.sanity import Check
-from adaptts.reporting.tables import Grid
+from adaptts.reporting.tables import Cell, Grid
 
 SCRIPTS = ["page.js", "sound.js", "tables.js", "panel.js", "charts.js"]  # in this order
 VEGA_LITE = "6.4"  # the version of vl-convert that Altair 6 writes for
@@ -184,14 +184,16 @@ def _as_json(grid: Grid) -> dict[str, Any]:
     """A grid as tables.js fills it in."""
     return {
         "caption": grid.caption,
-        "rows": {
-            row.name: [
-                (cell.text, cell.lines, cell.mark, cell.warning, gallery.shorten(cell.value))
-                for cell in row.cells
-            ]
-            for row in grid.rows
-        },
+        "rows": {row.name: [_trimmed(cell) for cell in row.cells] for row in grid.rows},
     }
+
+
+def _trimmed(cell: Cell) -> list[Any]:
+    """A cell without what is empty at the end: the views hold thousands of them."""
+    parts = [cell.text, gallery.shorten(cell.value), cell.mark, cell.lines, cell.warning]
+    while parts[-1] in (None, "", []):
+        parts.pop()
+    return parts
 
 
 def _themes() -> dict[str, Any]:

@@ -52,7 +52,7 @@ function filterRows() {
 whenHidden.push(filterRows);
 
 // A cell as the template writes it.
-function refill(cell, [text, lines, mark, warning, value]) {
+function refill(cell, [text, value = null, mark = "", lines = [], warning = ""]) {
   const figure = mark === "best" || mark === "apart" ? [element("b", { textContent: text })] : mark === "tie" ? [element("span", { className: "near", textContent: "≈" }), text] : [text];
   const small = lines.map((line) => element("small", { textContent: line }));
   if (warning) small.push(element("small", { className: "warning", textContent: warning }));
