@@ -100,6 +100,8 @@ def test_a_head_sorts_by_keyboard_and_ceilings_stay(page: Browser, report: Repor
 def test_another_point_and_a_speaker_can_be_chosen(page: Browser, report: Report) -> None:
     template = page.evaluate(f"{HEADLINE}.innerText")
     choose(page, "choose-steps", "0")
+    title = page.evaluate("document.querySelector('#headline h2').textContent")
+    assert title == "At 5 shots and 0 steps"
     assert "after 0 steps" in page.evaluate(f"{HEADLINE}.caption.textContent")
     points = report.comparison.points.set_index(["arm", "shots", "steps", "metric"])
     value = points.at[("maml", 5, 0, "mel_distortion"), "value"]

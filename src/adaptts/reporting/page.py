@@ -104,7 +104,10 @@ def render(
     payload = {
         "listen": shelf and asdict(shelf),
         "themes": _themes(),
-        "places": [asdict(point) for point in explorer.places(results, comparison)],
+        "places": [
+            {**asdict(point), "title": f"At {_place(point)}"}
+            for point in explorer.places(results, comparison)
+        ],
         "speakers": results.experiment.split.test,
         "labels": {metric.name: metric.label for metric in metrics},
         "heard": [listening.named(point) for point in listening.points(results)],
@@ -196,6 +199,10 @@ def _trimmed(cell: Cell) -> list[Any]:
     return parts
 
 
+def _place(point: PointParams) -> str:
+    return f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
+
+
 def _themes() -> dict[str, Any]:
     """The charts' configuration for light and for dark paper."""
     return {mode: figures.theme(mode) for mode in figures.PALETTES}
@@ -257,7 +264,7 @@ def _relaxed(results: Results) -> list[str]:
 def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
     point, report = comparison.headline, results.experiment.report
     unit, speakers = results.unit, comparison.speakers["speaker"].nunique()
-    place = f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
+    place = _place(point)
     retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     fixed = listed(comparison.zero_step_arms)
     constant = f" Dashed: {fixed}, without gradient steps." if comparison.zero_step_arms else ""

@@ -82,6 +82,7 @@ function chooser() {
   function choose() {
     chosen.place = all.findIndex((place) => place.shots === Number(shots.value) && place.steps === Number(steps.value));
     chosen.speaker = Number(speaker.value);
+    document.querySelector("#headline h2").textContent = all[chosen.place].title;
     const view = data("views")[chosen.place][chosen.speaker];
     for (const [name, { caption, rows }] of Object.entries(view)) {
       const table = document.querySelector(`table[data-table="${name}"]`);
