@@ -25,7 +25,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     object.__setattr__(experiment.split, "test", SPEAKERS)
     tree = write_tree(tmp_path_factory.mktemp("hostile"), experiment)
     manifest = tree / "data/corpus/manifest.csv"
-    rows = list(csv.DictReader(manifest.open(encoding="utf-8", newline="")))
+    with manifest.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     with manifest.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
