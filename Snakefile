@@ -41,10 +41,21 @@ if workflow.is_main_process:
     CHANGED.write_text(str(time.time_ns()), encoding="utf-8")
 
 
+# What `snakemake --report report.html` shows, once everything has run.
+SHOWN = {
+    "reports/index.html": {"category": "The whole report"},
+    "reports/tables": {"category": "Tables", "patterns": ["{table}.csv"]},
+    "reports/figures": {"category": "Figures", "patterns": ["{figure}.svg"]},
+}
+
+
+def output(path):
+    flagged = path if Path(path).suffix else directory(path)
+    return report(flagged, **SHOWN[path]) if path in SHOWN else flagged
+
+
 def outputs_of(stage):
-    return [
-        out.def_path if Path(out.def_path).suffix else directory(out.def_path) for out in stage.outs
-    ]
+    return [output(out.def_path) for out in stage.outs]
 
 
 def processes_of(stage):

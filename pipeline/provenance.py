@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -17,16 +18,18 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def gather(folder: Path) -> Provenance:
-    """Describe the experiment in `folder`."""
+def gather(folder: Path, runs: Mapping[str, str] | None = None, run_pages: str = "") -> Provenance:
+    """Describe the experiment in `folder`; `runs` and `run_pages`: its trainings in MLflow."""
+    head, outputs = commit(folder), hashes(folder / "dvc.lock")
     software = [
-        ("adaptts' commit", commit(folder)),
+        ("adaptts' commit", head),
         ("Python", f"{platform.python_version()} ({platform.python_implementation()})"),
         ("Platform", platform.platform()),
         *[(package, version(package)) for package in PACKAGES],
     ]
     text = (folder / "params.yaml").read_text(encoding="utf-8")
-    return Provenance(text, software, hashes(folder / "dvc.lock"))
+    data = [(path, md5) for path, md5 in outputs.items() if path.startswith("data/")]
+    return Provenance(text, software, data, head, outputs, runs or {}, run_pages)
 
 
 def commit(folder: Path) -> str:
@@ -46,13 +49,13 @@ def version(package: str) -> str:
         return "not installed"
 
 
-def hashes(lock: Path) -> list[tuple[str, str]]:
-    """Every output below data/ that DVC has recorded in `lock`, with its hash."""
+def hashes(lock: Path) -> dict[str, str]:
+    """The hash of every output that DVC has recorded in `lock`, by its path."""
     if not lock.is_file():
-        return []
+        return {}
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
     outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return sorted((out["path"], out["md5"]) for out in outs if out["path"].startswith("data/"))
+    return dict(sorted((out["path"], out["md5"]) for out in outs))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

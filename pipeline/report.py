@@ -16,7 +16,7 @@ def main(stage: Stage) -> None:
     report = Report.make(load(Path(), stage.params))
     finished = REPORTS / "finished"
     with whole(finished) as folder:
-        report.write(folder, gather(Path()))
+        report.write(folder, gather(Path(), *tracking.tracked(stage)))
     # reports/ also holds files that are not of this stage, so it is not replaced as a whole.
     for path in finished.iterdir():
         remove(REPORTS / path.name)

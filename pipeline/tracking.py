@@ -78,6 +78,25 @@ def conclude(stage: Stage, metrics: Mapping[str, float], folder: Path) -> None:
         client.set_terminated(run_id, "FINISHED")
 
 
+def tracked(stage: Stage) -> tuple[dict[str, str], str]:
+    """The trainings of the stage's experiment that no later one has replaced.
+
+    Returns the id of each stage's run, and what precedes an id in the address of a run's page: ""
+    without a server. Raises ValueError if the tracking server does not answer.
+    """
+    client = connect()
+    uri = str(client.tracking_uri)
+    with _answering(uri):
+        experiment = _experiment(client)
+        query = f"tags.`{NAME}` = '{stage.params.name}' and tags.`{SUPERSEDED}` = 'false'"
+        # The newest comes first, and is what remains.
+        found = client.search_runs([experiment], query, order_by=["attributes.start_time DESC"])
+    runs = {run.data.tags[STAGE]: run.info.run_id for run in reversed(found)}
+    is_server = uri.startswith(("http://", "https://"))
+    pages = f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/" if is_server else ""
+    return dict(sorted(runs.items())), pages
+
+
 def connect() -> "MlflowClient":
     """A client of the tracking server, which has answered.
 

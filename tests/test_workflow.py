@@ -24,8 +24,8 @@ from dvc.repo import Repo
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED_OUT = [
-    ".dvc/config", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "listening", "pipeline",
-    "profiles", "src",
+    ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "listening",
+    "pipeline", "profiles", "src",
 ]  # fmt: skip
 
 
@@ -195,6 +195,22 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_after_snakemake_nothing_is_left_to_do(checkout: Checkout) -> None:
     assert checkout.stale() == set()
     assert "Running stage" not in checkout.run("dvc", "repro")
+
+
+def test_dvc_shows_all_arms_in_one_chart_and_compares_the_headline(checkout: Checkout) -> None:
+    checkout.run("dvc", "plots", "show")
+    page = (checkout.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert page.count("vega-lite/v5") == 4
+    assert all(f'"field": "{arm}"' in page for arm in ("average", "multitask"))
+    compared = json.loads(checkout.run("dvc", "metrics", "diff", "--json").splitlines()[0])
+    assert compared["reports/metrics.json"]["multitask.mel_distortion"]["new"] > 0
+
+
+def test_snakemake_reports_the_same_figures_and_tables(checkout: Checkout) -> None:
+    checkout.run("snakemake", "--report", "report.html")
+    page = (checkout.folder / "report.html").read_text(encoding="utf-8")
+    for name in ("index.html", "headline.csv", "steps-mel_distortion.svg"):
+        assert name in page
 
 
 def test_after_dvc_nothing_is_left_to_do(checkout: Checkout) -> None:

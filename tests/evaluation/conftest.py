@@ -16,7 +16,7 @@ from adaptts.evaluation.recognition import Listener
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
-from adaptts.params import EpisodeParams, PointParams, SplitParams
+from adaptts.params import EpisodeParams, EvaluationParams, PointParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
 TEST = ["f3", "hugo"]
@@ -50,6 +50,11 @@ def episodes(store: FeatureStore) -> pd.DataFrame:
     split = SplitParams(test=TEST, validation=["klatt4"])
     wanted = EpisodeParams(shots=[1, 4], queries=3, draws=2, text_disjoint=False, seed=0)
     return draw_episodes(store.index.reset_index(), split, wanted)
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> EvaluationParams:
+    return EVALUATION
 
 
 @pytest.fixture(scope="session")

@@ -26,14 +26,17 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_hashes_are_of_the_data_alone(tmp_path: Path) -> None:
-    lock = tmp_path / "dvc.lock"
-    lock.write_text(LOCK)
-    assert hashes(lock) == [("data/corpus", "aa.dir"), ("data/features", "bb.dir")]
+def test_hashes_are_of_all_outputs_and_the_data_stands_apart(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("name: x")
+    (tmp_path / "dvc.lock").write_text(LOCK)
+    provenance = gather(tmp_path, {"trunk@0": "12ab"}, "http://x/")
+    assert provenance.data == [("data/corpus", "aa.dir"), ("data/features", "bb.dir")]
+    assert provenance.outputs == {**dict(provenance.data), "models/trunk/0": "cc.dir"}
+    assert (provenance.runs, provenance.run_pages) == ({"trunk@0": "12ab"}, "http://x/")
 
 
 def test_without_a_lock_there_are_no_hashes(tmp_path: Path) -> None:
-    assert hashes(tmp_path / "dvc.lock") == []
+    assert hashes(tmp_path / "dvc.lock") == {}
 
 
 def test_the_commit_tells_of_changes(tmp_path: Path) -> None:

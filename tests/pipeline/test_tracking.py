@@ -44,6 +44,18 @@ def curve(run_id: str) -> list[tuple[int, float]]:
     return sorted((metric.step, metric.value) for metric in history)
 
 
+def test_the_run_of_every_training_is_found_and_replaced_ones_are_not() -> None:
+    assert tracking.tracked(train()) == ({}, "")
+    train_until(1)
+    (first,) = find("train@maml-0")
+    assert tracking.tracked(train()) == ({"train@maml-0": first.info.run_id}, "")
+    set_param("strategies.maml.inner_steps", 2)
+    train_until(1)
+    runs, _ = tracking.tracked(train())
+    assert set(runs) == {"train@maml-0"}
+    assert runs["train@maml-0"] != first.info.run_id
+
+
 def test_a_training_is_a_run_below_its_experiment() -> None:
     train_until(3)
     (parent,), (run,) = find(tracking.WHOLE), find("train@maml-0")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 from small_corpus import SPLIT
 from small_experiment import open_stage, set_param
 from test_strategies import learn
@@ -16,7 +17,7 @@ SPACE = {"adam": [0.001, 0.1], "sgd": [0.0001, 0.01]}
 
 @pytest.fixture
 def data(utterances, episodes, setting) -> Data:
-    return Data(utterances, episodes, setting)
+    return Data(utterances, episodes, setting, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -17,10 +17,15 @@ PROVENANCE = Provenance(
     params_text='name: "fabricated"  # </script> & <b>\n',
     software=[("Python", "3.11"), ("adaptts' commit", "0123abc")],
     data=[("data/corpus", "d41d8cd98f00b204e9800998ecf8427e.dir")],
+    commit="0123abc",
+    outputs={"models/maml/0": "aa.dir", "models/trunk/0": "bb.dir", "results/maml": "cc.dir"},
+    runs={"train@maml-0": "f00d", "trunk@0": "beef", "all": "cafe"},
+    run_pages="http://localhost:5000/#/experiments/1/runs/",
 )
 
 SPEAKERS = ["ann", 'bo "b", <i>&amp;', "גל"]
 TEXTS = ['He said "no", then <b>&left</b></script><script>boom()</script>.', "שלום, עולם"]
+HYPOTHESIS = "he <b>said</b>"
 QUERIES = 4
 # Mel distortion (dB) without adaptation, and what is left of it after very many steps.
 EFFECTS = {
@@ -90,6 +95,7 @@ def make_experiment(**changes: Any) -> Experiment:
             "vocoder_iterations": 2,
         },
         "training": {
+            "device": "cpu",
             "budget": "utterance_gradients",
             "trunk": one_phase,
             "arm": one_phase,
@@ -195,9 +201,10 @@ def _rows_at(
                     values |= {"character_errors_ctc": 3 * errors + 1, "characters_ctc": 25}
                     values |= {"wer_ctc": 20.0 * (errors + 1), "cer_ctc": 12.0 * errors + 4}
                 rows += [
-                    {**key, "metric": name, "value": float(value), "note": ""}
+                    {**key, "metric": name, "value": float(value),
+                     "note": HYPOTHESIS if name == "wer" else ""}
                     for name, value in values.items()
-                ]
+                ]  # fmt: skip
     return rows
 
 

@@ -33,20 +33,15 @@ def by_conventions(table: pd.DataFrame, shots: int, steps: int) -> pd.DataFrame:
 
 @pytest.fixture
 def measured(results: Results) -> Results:
-    evaluation = {
-        "headline": {"shots": 5, "steps": 10},
-        "points": [{"shots": 5, "steps": 10}],
-        "noise_floor": 0.002,
-        "sentences_to_hear": 2,
-        "conventions": list(ADDED),
-    }
+    experiment = make_experiment()
+    evaluation = replace(experiment.evaluation, conventions=list(ADDED))
     measures = by_conventions(results.measures, 5, 10)
     lost = (measures["arm"] == "maml") & (measures["metric"] == "mcd_versa")
     first = lost & (measures["utterance"] == "s0_0")
     measures.loc[first, ["value", "note"]] = [math.nan, NOTE]
     return replace(
         results,
-        experiment=make_experiment(evaluation=evaluation),
+        experiment=replace(experiment, evaluation=evaluation),
         measures=measures,
         references=by_conventions(results.references, 0, 0),
     )

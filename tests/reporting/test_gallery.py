@@ -141,7 +141,7 @@ def test_no_references_is_no_error(report: Report) -> None:
 
 
 def test_svg_shows_names_literally(charts: Gallery) -> None:
-    svg = figures.svg(charts["speakers"]["mel_distortion"], 400)
+    svg = figures.svg(charts["speakers"]["mel_distortion"])
     assert "&lt;i&gt;&amp;amp;" in svg
     assert "<i>" not in svg
     assert "pretrain_finetune" in svg  # in the legend

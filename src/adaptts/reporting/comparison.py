@@ -99,13 +99,7 @@ def compare(results: Results) -> Comparison:
     check_queries(results.measures)
     experiment = results.experiment
     headline = experiment.evaluation.headline
-    wanted = {(point.shots, point.steps) for point in experiment.evaluation.points}
-    wanted |= {(headline.shots, steps) for steps in experiment.adaptation.steps}
-    wanted |= {(shots, headline.steps) for shots in experiment.episodes.shots}
-    constant = results.measures["arm"].isin(results.zero_step_arms)
-    places = pd.MultiIndex.from_frame(results.measures[["shots", "steps"]])
-    measures = results.measures[constant | places.isin(list(wanted))]
-    estimator = Estimator.of(Panel.lay(measures), results)
+    estimator = Estimator.of(Panel.lay(summarised(results)), results)
     rates = pd.DataFrame(error_rates(results.verification, experiment.report), columns=POINTS)
     reference = rates["arm"].isin(REFERENCES)
     points = pd.concat([estimator.summarise(), rates[~reference]], ignore_index=True)
@@ -116,7 +110,7 @@ def compare(results: Results) -> Comparison:
     references = pd.concat([references, rates[reference]], ignore_index=True)
     at_headline = Panel.lay(results.at(headline.shots, headline.steps))
     baseline = _baseline(results)
-    best = _best(_at(points, results.zero_step_arms, headline))
+    best = best_arms(_at(points, results.zero_step_arms, headline))
     return Comparison(
         headline=headline,
         confidence=experiment.report.confidence,
@@ -134,6 +128,18 @@ def compare(results: Results) -> Comparison:
         best=best,
         tied={name: estimator.tied(headline, BY_NAME[name], best[name]) for name in best},
     )
+
+
+def summarised(results: Results) -> pd.DataFrame:
+    """The measures at the points that the report tells of: with sound, or along its curves."""
+    experiment = results.experiment
+    headline = experiment.evaluation.headline
+    wanted = {(point.shots, point.steps) for point in experiment.evaluation.points}
+    wanted |= {(headline.shots, steps) for steps in experiment.adaptation.steps}
+    wanted |= {(shots, headline.steps) for shots in experiment.episodes.shots}
+    constant = results.measures["arm"].isin(results.zero_step_arms)
+    places = pd.MultiIndex.from_frame(results.measures[["shots", "steps"]])
+    return results.measures[constant | places.isin(list(wanted))]
 
 
 @dataclass(frozen=True)
@@ -299,7 +305,7 @@ def _at(points: pd.DataFrame, zero_step_arms: list[str], place: PointParams) -> 
     return points[(points["shots"] == place.shots) & steps].reset_index(drop=True)
 
 
-def _best(points: pd.DataFrame) -> dict[str, str]:
+def best_arms(points: pd.DataFrame) -> dict[str, str]:
     """The arm with the best value of each metric; the first one of equals.
 
     An arm of which a voice diverged here is never best: what it lacks would flatter it.

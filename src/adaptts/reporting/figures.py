@@ -5,12 +5,14 @@ colour-blind readers tell apart, shaded for light and for dark paper; which shad
 matter of the chart's configuration (`THEMES`), not of its specification.
 """
 
+import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 import vl_convert
+from PIL import Image
 from scipy.stats import norm
 
 from adaptts.reporting.error_rates import DETECTION
@@ -25,6 +27,8 @@ PALETTES = {
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
 SHARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98)  # ticks on probits
+COLUMN = 320  # pixels of a figure's axes, for a column of some 90 mm
+PNG_SCALE = 3  # pixels of a PNG for each of an SVG
 WIDE = 8  # a ratio of losses that needs a logarithmic axis
 
 Specification = dict[str, Any]
@@ -100,7 +104,9 @@ def curve(
         .mark_point(filled=True, size=55, opacity=1)
         .encode(y=value, shape=_shape(arms), tooltip=tip)
     )
-    chart = alt.layer(band, line, points, *_rules(references, value))
+    # Few speakers have no intervals; Vega warns of an area without any.
+    bands = [band] if summary["low"].notna().any() else []
+    chart = alt.layer(*bands, line, points, *_rules(references, value))
     return chart.properties(height=300, description=f"{metric.title} of each arm against {axis}")
 
 
@@ -302,10 +308,23 @@ def for_page(specification: Specification) -> Specification:
     return _without_legend(specification) | fitted
 
 
-def svg(specification: Specification, width: int) -> str:
-    """The chart as an SVG document on white paper, `width` pixels wide without its legend."""
-    config = theme("light") | {"background": "white", "padding": 12}
+def svg(specification: Specification, width: int = COLUMN) -> str:
+    """The chart as an SVG document on white paper, of which `width` pixels are axes.
+
+    At the width of a paper's column, its letters have about 8 points.
+    """
+    config = theme("light") | {"background": "white", "padding": 4}
+    legend = {"orient": "bottom", "columns": 2, "symbolLimit": 0, "labelLimit": 0}
+    config["legend"] = config["legend"] | legend
     return vl_convert.vegalite_to_svg(specification | {"width": width, "config": config})
+
+
+def png(drawing: str) -> bytes:
+    """An SVG document as PNG, at 300 dots per inch about as wide as a paper's column."""
+    picture = Image.open(io.BytesIO(vl_convert.svg_to_png(drawing, scale=PNG_SCALE)))
+    encoded = io.BytesIO()
+    picture.convert("RGB").save(encoded, "png", dpi=(300, 300))  # less than half the bytes
+    return encoded.getvalue()
 
 
 def _without_legend(part: Any) -> Any:

@@ -137,10 +137,12 @@ def _thin(training: pd.DataFrame, loss: str) -> pd.DataFrame:
     return _rounded(pd.concat(parts))
 
 
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    def shorten(value: float) -> float:
-        return float(f"{value:.{DIGITS}g}")
+def shorten(value: float) -> float | None:
+    """A number as a chart or a script needs it; None for NaN."""
+    return None if math.isnan(value) else float(f"{value:.{DIGITS}g}")
 
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         **{name: table[name].map(shorten) for name in table.select_dtypes("float").columns}
     )

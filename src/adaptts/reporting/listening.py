@@ -1,4 +1,7 @@
-"""The sound of the report: which clips there are, and what the page needs to play them."""
+"""The sound of the report: which clips there are, and what the page needs to play them.
+
+Beside each clip lies a picture of it, of the same name with the ending png.
+"""
 
 import shutil
 from dataclasses import dataclass
@@ -6,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from adaptts.params import PointParams
+from adaptts.reporting import spectrogram
 from adaptts.reporting.answer import counted
 from adaptts.reporting.results import CLIPS, REFERENCES, Results
 
@@ -24,13 +29,8 @@ def shelve(results: Results) -> Shelf | None:
     clips = results.clips
     if clips.empty:
         return None
-    evaluation = results.experiment.evaluation
-    points = [evaluation.headline, *(p for p in evaluation.points if p != evaluation.headline)]
-    places = [(point.shots, point.steps) for point in points]
-    found = {
-        (arm, *rest): address(arm, path)
-        for arm, *rest, path in clips[CLIPS].itertuples(index=False, name=None)
-    }
+    places = [(point.shots, point.steps) for point in points(results)]
+    found = addresses(results)
     spoken = clips[["speaker", "utterance"]].drop_duplicates()
     names = [name for name in results.experiment.split.test if name in set(spoken["speaker"])]
     sentences = {
@@ -39,8 +39,8 @@ def shelve(results: Results) -> Shelf | None:
 
     def row(arm: str) -> dict[str, Any]:
         grid = [
-            [[found.get((arm, name, utterance, *_place(results, arm, place)))
-              for utterance in sentences[name]] for place in places]
+            [[found.get((arm, name, utterance, *place(results, arm, at)))
+              for utterance in sentences[name]] for at in places]
             for name in names
         ]  # fmt: skip
         return {"name": arm, "clips": grid}
@@ -49,17 +49,36 @@ def shelve(results: Results) -> Shelf | None:
     return Shelf(
         [{"name": name, "sentences": [results.texts.get(u, u) for u in sentences[name]]}
          for name in names],
-        [f"{counted(point.shots, 'shot')}, {counted(point.steps, 'step')}" for point in points],
+        [named(point) for point in points(results)],
         [row(arm) for arm in [*REFERENCES, *results.experiment.arms] if arm in heard],
     )  # fmt: skip
 
 
+def points(results: Results) -> list[PointParams]:
+    """Where on the grid there is sound; the headline first."""
+    evaluation = results.experiment.evaluation
+    return [evaluation.headline, *(p for p in evaluation.points if p != evaluation.headline)]
+
+
+def named(point: PointParams) -> str:
+    """The point in words."""
+    return f"{counted(point.shots, 'shot')}, {counted(point.steps, 'step')}"
+
+
+def addresses(results: Results) -> dict[tuple[Any, ...], str]:
+    """(arm, speaker, utterance, shots, steps) → the clip's address."""
+    rows = results.clips[CLIPS].itertuples(index=False, name=None)
+    return {(arm, *rest): address(arm, path) for arm, *rest, path in rows}
+
+
 def copy(results: Results, folder: Path) -> None:
-    """Copy every clip to where `address` says, below `folder`, the report's."""
+    """Copy every clip to where `address` says, below `folder`, the report's, and draw it."""
     for arm, path in results.clips[["arm", "path"]].itertuples(index=False, name=None):
-        place = folder / "audio" / _shelf_of(arm)
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place / path.name)
+        shelf = folder / "audio" / _shelf_of(arm)
+        shelf.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, shelf / path.name)
+        picture = (shelf / path.name).with_suffix(".png")
+        spectrogram.draw(path, picture, results.experiment.features)
 
 
 def address(arm: str, path: Path) -> str:
@@ -71,7 +90,8 @@ def _shelf_of(arm: str) -> str:
     return "references" if arm in REFERENCES else arm
 
 
-def _place(results: Results, arm: str, place: tuple[int, int]) -> tuple[int, int]:
+def place(results: Results, arm: str, at: tuple[int, int]) -> tuple[int, int]:
+    """Where an arm or a reference has what stands for it at the point `at`, (shots, steps)."""
     if arm in REFERENCES:
         return 0, 0
-    return (place[0], 0) if arm in results.zero_step_arms else place
+    return (at[0], 0) if arm in results.zero_step_arms else at

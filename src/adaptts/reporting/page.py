@@ -1,13 +1,14 @@
 """The report's page: one HTML file that opens from the file system, without any network.
 
-The libraries that draw the charts are inlined; sound lies beside the page in `audio/`. Text from
-the corpus and from parameters is escaped by the template, and as JSON where scripts read it.
+The libraries that draw the charts are inlined; sound and its pictures lie beside the page in
+`audio/`. Text from the corpus and from parameters is escaped by the template, and as JSON where
+scripts read it.
 """
 
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -16,8 +17,21 @@ import vl_convert
 from markupsafe import Markup
 
 from adaptts.evaluation.statistics import least_p_value
-from adaptts.params import BudgetUnit
-from adaptts.reporting import advice, conventions, figures, listening, missing, recognisers, tables
+from adaptts.params import BudgetUnit, PointParams
+from adaptts.reporting import (
+    advice,
+    conventions,
+    explorer,
+    figures,
+    gallery,
+    listening,
+    methods,
+    missing,
+    origins,
+    recognisers,
+    tables,
+    utterances,
+)
 from adaptts.reporting.answer import answer, counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
@@ -27,8 +41,9 @@ from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY
 from adaptts.reporting.opinion import Opinions
 from adaptts.reporting.results import RETAKE, Results
 from adaptts.reporting.sanity import Check
-from adaptts.reporting.tables import Grid
+from adaptts.reporting.tables import Cell, Grid
 
+SCRIPTS = ["page.js", "sound.js", "tables.js", "panel.js", "charts.js"]  # in this order
 VEGA_LITE = "6.4"  # the version of vl-convert that Altair 6 writes for
 # The symbols of figures.SYMBOLS around 0, for the legends outside of charts.
 PATHS = {
@@ -48,6 +63,7 @@ SECTIONS = {
     "decide": "Decide",
     "training": "Training",
     "sanity": "Sanity",
+    "methods": "Methods",
     "reproduce": "Reproduce",
 }
 # What was made equal, and how a step was charged for it.
@@ -68,6 +84,10 @@ class Provenance:
     params_text: str  # params.yaml as it stands
     software: list[tuple[str, str]]  # name and version, commit, platform
     data: list[tuple[str, str]]  # output of a stage and its hash
+    commit: str = "unknown"
+    outputs: Mapping[str, str] = field(default_factory=dict)  # each out in dvc.lock → its hash
+    runs: Mapping[str, str] = field(default_factory=dict)  # stage → its run in MLflow
+    run_pages: str = ""  # where the server shows a run, before its id; "" if there is no server
 
 
 def render(
@@ -81,30 +101,46 @@ def render(
 ) -> str:
     """The page, as HTML. Clips stand where `listening.copy` puts them."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_source)
+        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined
     )
     shelf = listening.shelve(results)
     drawn = {
         place: {name: figures.for_page(chart) for name, chart in variants.items()}
         for place, variants in charts.items()
     }
-    payload = {"figures": drawn, "listen": shelf and asdict(shelf), "themes": _themes()}
+    headline, differences = tables.headline(results, comparison), tables.differences(comparison)
+    metrics = comparison.metrics()
+    payload = {
+        "listen": shelf and asdict(shelf),
+        "themes": _themes(),
+        "places": [
+            {**asdict(point), "title": f"At {_place(point)}"}
+            for point in explorer.places(results, comparison)
+        ],
+        "speakers": results.experiment.split.test,
+        "labels": {metric.name: metric.label for metric in metrics},
+        "heard": [listening.named(point) for point in listening.points(results)],
+        "origins": origins.trace(results, provenance),
+    }
     arms = _arms(results)
-    by_convention = conventions.tabulate(results)
+    environment.filters["shorten"] = gallery.shorten
+    by_convention, features = conventions.tabulate(results), results.experiment.features
     return environment.get_template("page.html").render(
         **_opening(results, comparison, checks, opinions),
         **_captions(results, comparison),
         sections={**SECTIONS, "speakers": f"{results.unit.capitalize()}s"},
         unit=results.unit,
+        mels=features.mels,
+        mel_max=f"{features.mel_max_hz / 1000:g}",
         arms=arms,
         by_name={arm["name"]: arm for arm in arms},
         palettes=figures.PALETTES,
-        metrics=comparison.metrics(),
+        metrics=metrics,
         conventions=conventions.grid(results, by_convention),
         conventions_caption=conventions.caption(results, by_convention),
-        headline=tables.headline(results, comparison),
+        headline=headline,
         voice=tables.voice(results, comparison),
-        differences=tables.differences(comparison),
+        differences=differences,
         differences_by_step=tables.differences_by_step(comparison),
         ranks=tables.ranks(comparison),
         standings=tables.standings(comparison),
@@ -120,6 +156,7 @@ def render(
         versions=tables.pairs("Made with", ["What", "Version"], provenance.software),
         data=tables.pairs("Data, as dvc.lock has them", ["Output", "MD5"], provenance.data),
         params_text=provenance.params_text,
+        methods=methods.plain(methods.write(results, comparison)),
         curve_metrics=_metrics_of(charts["steps"] | charts["shots"]),
         speaker_metrics=_metrics_of(charts["speakers"]),
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
@@ -128,9 +165,14 @@ def render(
         has_sound=shelf is not None,
         opinions=opinions and opinions.grid(results.experiment.report.confidence),
         opinions_caption=opinions and opinions.caption(results.unit),
-        payload=embed(payload),
+        payloads={
+            "report": embed(payload),
+            "figures": embed(drawn),
+            "views": embed(_views(results, comparison, differences)),
+            "utterances": embed(utterances.collect(results, comparison)),
+        },
         css=Markup(_source("page.css")),
-        script=Markup(_source("page.js")),
+        script=Markup("\n".join(map(_source, SCRIPTS))),
         vega=Markup(libraries()),
     )
 
@@ -183,6 +225,40 @@ def embed(values: Any) -> Markup:
 def libraries() -> str:
     """The JavaScript of Vega, Vega-Lite and Vega-Embed."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+
+
+def _views(results: Results, comparison: Comparison, differences: Grid) -> list[list[Any]]:
+    """[point][speaker, all first]: the tables that the reader may choose there."""
+    metrics = comparison.metrics(main=True)
+    compared = [BY_NAME[column.metric] for column in differences.columns[1:]]
+    views: dict[PointParams, list[Any]] = {}
+    for view in explorer.explore(results, comparison):
+        grids = [
+            tables.headline(results, view.comparison, metrics, view.speaker),
+            tables.differences(view.comparison, compared, view.speaker),
+        ]
+        views.setdefault(view.point, []).append({grid.name: _as_json(grid) for grid in grids})
+    return list(views.values())
+
+
+def _as_json(grid: Grid) -> dict[str, Any]:
+    """A grid as tables.js fills it in."""
+    return {
+        "caption": grid.caption,
+        "rows": {row.name: [_trimmed(cell) for cell in row.cells] for row in grid.rows},
+    }
+
+
+def _trimmed(cell: Cell) -> list[Any]:
+    """A cell without what is empty at the end: the views hold thousands of them."""
+    parts = [cell.text, gallery.shorten(cell.value), cell.mark, cell.lines, cell.warning]
+    while parts[-1] in (None, "", []):
+        parts.pop()
+    return parts
+
+
+def _place(point: PointParams) -> str:
+    return f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
 
 
 def _themes() -> dict[str, Any]:
@@ -254,7 +330,7 @@ def _relaxed(results: Results) -> list[str]:
 def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
     point, report = comparison.headline, results.experiment.report
     unit, speakers = results.unit, comparison.speakers["speaker"].nunique()
-    place = f"{counted(point.shots, 'shot')} and {counted(point.steps, 'step')}"
+    place = _place(point)
     retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     fixed = listed(comparison.zero_step_arms)
     constant = f" Dashed: {fixed}, without gradient steps." if comparison.zero_step_arms else ""
@@ -270,7 +346,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
             f"their paired difference holds 0. Small: {report.confidence:.0%} intervals over "
             f"{counted(speakers, unit)} (hierarchical bootstrap of {unit}s, sentences and "
             f"seeds, {report.bootstrap_samples} samples, widened for few {unit}s). Error rates "
-            f"are of all words or characters together.{retake}"
+            f"are of all words or characters together.{retake} Click on a cell, or press Enter on "
+            f"it, to hear and see its utterances."
         ),
         "differences_caption": (
             f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "
@@ -301,8 +378,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "curves_caption": (
             f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
-            f"arms in every chart; point at a symbol to read its values. Metrics that need sound "
-            f"are measured at fewer points.{constant}"
+            f"arms in every chart and table; point at a symbol to read its values. Metrics that "
+            f"need sound are measured at fewer points.{constant}"
         ),
         "speakers_caption": (
             f"Means of each test {unit} at {place}. Ticks: recordings, and recordings through the "

@@ -15,7 +15,9 @@ from adaptts.reporting import (
     error_rates,
     figures,
     gallery,
+    latex,
     listening,
+    methods,
     missing,
     opinion,
     recognisers,
@@ -32,11 +34,6 @@ from adaptts.reporting.page import Provenance, render
 from adaptts.reporting.results import Results
 from adaptts.reporting.sanity import Check
 from adaptts.reporting.standings import PAIRS, RANKS, joined
-
-FIGURE_WIDTH = {
-    "steps": 560, "shots": 560, "speakers": 560, "detection": 480, "ranks": 560, "front": 560,
-    "trunk": 480, "training": 480, "weights": 320,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,7 @@ class Report:
         _write_json(folder / "metrics.json", self.metrics())
         _write_json(folder / "costs.json", costs.as_json(costs.summarise(self.results)))
         self._write_tables(folder / "tables", opinions)
+        self._write_methods(folder / "methods")
         self._write_curves(folder / "curves")
         _write_figures(folder / "figures", charts)
         (folder / "audio").mkdir()
@@ -105,8 +103,11 @@ class Report:
         by_convention = conventions.tabulate(self.results)
         rates = recognisers.summarise(self.results, comparison)
         both = pd.concat([comparison.references, comparison.at_headline()])
+        both = both.assign(standing=[self._standing(*key) for key in _keys(both)])
+        voice = [metric.name for metric in comparison.metrics(main=False)]
         frames = {
-            "headline": both.assign(standing=[self._standing(*key) for key in _keys(both)]),
+            "headline": both,
+            "voice": both[both["metric"].isin(voice)],
             "differences": comparison.differences,
             "differences_by_step": comparison.by_step,
             "ranks": joined(RANKS, [standing.ranks for standing in comparison.standings]),
@@ -148,11 +149,25 @@ class Report:
         }
         for name, grid in grids.items():
             (folder / f"{name}.md").write_text(tables.markdown(grid), encoding="utf-8")
+            if grid.name:
+                (folder / f"{name}.tex").write_text(latex.table(grid), encoding="utf-8")
         (folder / "headline.txt").write_text(self.headline(), encoding="utf-8")
 
     @property
     def _confidence(self) -> float:
         return self.results.experiment.report.confidence
+
+    def _write_methods(self, folder: Path) -> None:
+        folder.mkdir()
+        text = methods.write(self.results, self.comparison)
+        texts = {
+            "methods.txt": methods.plain(text),
+            "methods.md": text,
+            "methods.tex": methods.latex(text),
+            "references.bib": methods.bibliography(),
+        }
+        for name, content in texts.items():
+            (folder / name).write_text(content, encoding="utf-8")
 
     def _standing(self, arm: str, metric: str) -> str:
         if self.comparison.best.get(metric) == arm:
@@ -160,21 +175,24 @@ class Report:
         return "tied" if arm in self.comparison.tied.get(metric, ()) else ""
 
     def _write_curves(self, folder: Path) -> None:
-        """A file per arm and a column per metric along the steps, as `dvc plots` wants it."""
+        """A file per metric and a column per arm along the steps, as `dvc plots` wants it."""
         folder.mkdir()
         table = self.comparison.along("steps")
-        for arm, rows in table.groupby("arm", sort=False):
-            wide = rows.pivot_table("value", "steps", "metric")
-            columns = [metric.name for metric in METRICS if metric.name in wide.columns]
-            wide[columns].to_csv(folder / f"{arm}.csv", lineterminator="\n")
+        for metric in METRICS:
+            rows = table[table["metric"] == metric.name]
+            wide = rows.pivot_table("value", "steps", "arm")
+            # Arms without results keep a column, for dvc.yaml names them all.
+            wide = wide.reindex(columns=self.results.experiment.arms)
+            wide.to_csv(folder / f"{metric.name}.csv", lineterminator="\n")
 
 
 def _write_figures(folder: Path, charts: Gallery) -> None:
     folder.mkdir()
     for place, variants in charts.items():
         for name, chart in variants.items():
-            text = figures.svg(chart, FIGURE_WIDTH[place])
-            (folder / f"{place}-{name}.svg").write_text(text, encoding="utf-8")
+            drawing = figures.svg(chart)
+            (folder / f"{place}-{name}.svg").write_text(drawing, encoding="utf-8")
+            (folder / f"{place}-{name}.png").write_bytes(figures.png(drawing))
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -55,6 +55,7 @@ class Results:
     answers: pd.DataFrame  # of listeners: columns answers.ANSWERS
     texts: dict[str, str]  # utterance → what is said
     utterance_seconds: float  # the mean of the corpus; NaN if it is not known
+    recordings: dict[str, int]  # each speaker of the corpus → how many there are
     corpus: dict[str, Any]  # corpus.json
     audit: dict[str, Any]  # audit.json
     retake_note: str  # why there are no retakes, or ""
@@ -120,7 +121,8 @@ def load(root: Path, experiment: Experiment) -> Results:
             "run the evaluate stages first"
         )
     references = _measures(root, ["references"], "measures of", absent)
-    texts = _texts(root, absent)
+    manifest = _manifest(root, absent)
+    unit = experiment.split.unit
     runs = [(arm, seed) for arm in [TRUNK, *arms] for seed in experiment.seeds]
     return Results(
         experiment=experiment,
@@ -134,8 +136,9 @@ def load(root: Path, experiment: Experiment) -> Results:
         validation=_validation(root, arms),
         clips=_clips(root, experiment, measures, references),
         answers=answers.read(root / "listening/answers.csv"),
-        texts=texts,
+        texts=dict(zip(manifest["utterance"], manifest["text"], strict=True)),
         utterance_seconds=_utterance_seconds(root),
+        recordings=manifest.groupby(unit).size().to_dict() if unit in manifest else {},
         corpus=_json(root / "data/corpus/corpus.json", absent),
         audit=_json(root / "data/episodes/audit.json", absent),
         retake_note=_json(root / "results/references/references.json", []).get("reason", ""),
@@ -199,14 +202,13 @@ def _verification(root: Path, names: Sequence[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=VERIFICATION)
 
 
-def _texts(root: Path, absent: list[str]) -> dict[str, str]:
+def _manifest(root: Path, absent: list[str]) -> pd.DataFrame:
     path = root / "data/corpus/manifest.csv"
     if not path.is_file():
         absent.append(f"The texts are missing: there is no {_short(path, root)}.")
-        return {}
+        return pd.DataFrame(columns=["utterance", "text"])
     # Everything is text: a speaker may be called 01, a sentence may be "NA".
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    return dict(zip(table["utterance"], table["text"], strict=True))
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
 def _utterance_seconds(root: Path) -> float:

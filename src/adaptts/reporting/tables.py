@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from adaptts.reporting.answer import counted
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.metrics import BY_NAME, PRIMARY, Metric
 from adaptts.reporting.results import REFERENCES, Results
@@ -27,6 +28,7 @@ class Column:
     title: str
     unit: str = ""
     note: str = ""  # a longer explanation
+    metric: str = ""  # whose values stand below, if they are those of one
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Cell:
     lines: Sequence[str] = ()
     mark: Mark = ""
     warning: str = ""
+    value: float = float("nan")  # what the text says, to sort by
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Group:
 
     title: str
     rows: Sequence[Row]
+    fixed: bool = False  # stays where it is when the others are sorted
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Grid:
     columns: Sequence[Column]
     groups: Sequence[Group]
     kind: Literal["", "prose"] = ""  # prose wraps and is set flush left
+    name: str = ""  # of its files, and on the page
 
     @property
     def rows(self) -> list[Row]:
@@ -81,7 +86,8 @@ class _Standings:
         found = self.table.loc[(arm, metric.name)]
         lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
         missing = f"{found['missing']:.0f} missing" if found["missing"] else ""
-        return Cell(metric.text(found["value"]), lines, self.mark(arm, metric.name), missing)
+        mark = self.mark(arm, metric.name)
+        return Cell(metric.text(found["value"]), lines, mark, missing, found["value"])
 
     def mark(self, arm: str, metric: str) -> Mark:
         if self.comparison.best.get(metric) == arm:
@@ -90,11 +96,15 @@ class _Standings:
 
 
 def headline(
-    results: Results, comparison: Comparison, metrics: Sequence[Metric] | None = None
+    results: Results,
+    comparison: Comparison,
+    metrics: Sequence[Metric] | None = None,
+    speaker: str | None = None,
 ) -> Grid:
     """Every arm and metric at the headline, references apart; absent arms with dashes.
 
-    metrics: the columns, the main ones that are measured if left out.
+    metrics: the columns, the main ones that are measured if left out; speaker: whose means these
+    are, if not everybody's.
     """
     point = comparison.headline
     metrics = comparison.metrics(main=True) if metrics is None else metrics
@@ -106,38 +116,49 @@ def headline(
     groups = {
         "Ceilings: recordings, and recordings through the vocoder": references,
         "No gradient steps": comparison.zero_step_arms,
-        f"Adapted by gradient steps ({point.steps})": stepping,
+        "Adapted by gradient steps": stepping,
         "Without results": absent,
     }
     confidence = results.experiment.report.confidence
+    what = f"Means of {speaker}" if speaker else f"Means and {confidence:.0%} intervals"
     return Grid(
-        f"Means and {confidence:.0%} intervals with {point.shots} shots, after {point.steps} steps",
+        f"{what} with {counted(point.shots, 'shot')}, after {counted(point.steps, 'step')}",
         [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
         [
             Group(title, [Row(arm, [standings.cell(arm, metric) for metric in metrics])
-                          for arm in arms])
+                          for arm in arms], fixed=arms is references)
             for title, arms in groups.items()
             if arms
         ],
+        name="headline",
     )  # fmt: skip
 
 
-def differences(comparison: Comparison, metrics: Sequence[Metric] | None = None) -> Grid:
+def differences(
+    comparison: Comparison,
+    metrics: Sequence[Metric] | None = None,
+    speaker: str | None = None,
+) -> Grid:
     """Every arm minus the baseline, with intervals and Holm-adjusted p-values.
 
-    metrics: the columns, as for `headline`; those that are not compared are left out.
+    metrics: the columns, as for `headline`; those that are not compared are left out; speaker: as
+    for `headline`.
     """
     found = {(row["arm"], row["metric"]): row for row in comparison.differences.to_dict("records")}
     compared = set(comparison.differences["metric"])
+    of = f" of {speaker}" if speaker else ""
     wanted = comparison.metrics(main=True) if metrics is None else metrics
     metrics = [metric for metric in wanted if metric.name in compared]
 
     def cell(arm: str, metric: Metric) -> Cell:
         row = found.get((arm, metric.name))
-        return _difference(metric, row, _p_value(row), *_effect(row)) if row else Cell(DASH)
+        if row is None:
+            return Cell(DASH)
+        tested = [] if np.isnan(row["p"]) else [_p_value(row), *_effect(row)]
+        return _difference(metric, row, *tested)
 
     return Grid(
-        f"Paired differences: each arm minus {comparison.baseline}, on the same utterances",
+        f"Paired differences: each arm minus {comparison.baseline}, on the same utterances{of}",
         [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
         [
             Group(
@@ -149,13 +170,14 @@ def differences(comparison: Comparison, metrics: Sequence[Metric] | None = None)
                 ],
             )
         ],
+        name="differences",
     )
 
 
 def voice(results: Results, comparison: Comparison) -> Grid:
     """The metrics that the headline leaves out."""
     grid = headline(results, comparison, comparison.metrics(main=False))
-    return replace(grid, caption=f"Voice and prosody. {grid.caption}")
+    return replace(grid, caption=f"Voice and prosody. {grid.caption}", name="voice")
 
 
 def missing(found: pd.DataFrame) -> Grid:
@@ -196,6 +218,7 @@ def differences_by_step(comparison: Comparison) -> Grid:
                 ],
             )
         ],
+        name="differences_by_step",
     )
 
 
@@ -203,7 +226,8 @@ def _difference(metric: Metric, row: Mapping[Hashable, Any], *more: str) -> Cell
     """A difference with its interval, marked where that excludes 0."""
     apart = row["low"] > 0 or row["high"] < 0
     lines = [] if np.isnan(row["low"]) else [span(metric.text, row["low"], row["high"])]
-    return Cell(_signed(metric, row["difference"]), [*lines, *more], "apart" if apart else "")
+    text, mark = _signed(metric, row["difference"]), "apart" if apart else ""
+    return Cell(text, [*lines, *more], mark, value=row["difference"])
 
 
 def _p_value(row: Mapping[Hashable, Any]) -> str:
@@ -316,16 +340,21 @@ def cost(costs: pd.DataFrame) -> Grid:
                 _spent(row, ""),
                 _spent(row, "total_", f"from {row['start']}"),
                 _steps(row),
-                Cell(size(row["peak_memory_bytes"])),
-                Cell(seconds(row["adaptation_seconds_per_step"])),
-                Cell(number(row["adapted_parameters"])),
-                Cell(size(row["bytes_per_voice"])),
-                Cell(size(row["adaptation_peak_memory_bytes"])),
+                *[
+                    Cell(write(row[key]), value=row[key])
+                    for write, key in (
+                        (size, "peak_memory_bytes"),
+                        (seconds, "adaptation_seconds_per_step"),
+                        (number, "adapted_parameters"),
+                        (size, "bytes_per_voice"),
+                        (size, "adaptation_peak_memory_bytes"),
+                    )
+                ],
             ],
         )
         for row in costs.to_dict("records")
     ]
-    return Grid("Cost of each arm", columns, [Group("", rows)])
+    return Grid("Cost of each arm", columns, [Group("", rows)], name="cost")
 
 
 def _spent(row: Mapping[Hashable, Any], which: str, *lines: str) -> Cell:
@@ -333,13 +362,15 @@ def _spent(row: Mapping[Hashable, Any], which: str, *lines: str) -> Cell:
     if np.isnan(row[f"{which}utterance_gradients"]):
         return Cell(DASH)
     wall, cpu = (seconds(row[f"{which}{clock}_seconds"]) for clock in ("wall", "cpu"))
-    return Cell(number(row[f"{which}utterance_gradients"]), [wall, f"{cpu} CPU", *lines])
+    spent = row[f"{which}utterance_gradients"]
+    return Cell(number(spent), [wall, f"{cpu} CPU", *lines], value=spent)
 
 
 def _steps(row: Mapping[Hashable, Any]) -> Cell:
     """The steps of a training, and the gradients of each."""
     each = row["utterance_gradients_per_step"]
-    return Cell(number(row["steps"]), [] if np.isnan(each) else [f"{each:.3g} each"])
+    lines = [] if np.isnan(each) else [f"{each:.3g} each"]
+    return Cell(number(row["steps"]), lines, value=row["steps"])
 
 
 def tuning(results: Results) -> Grid:
@@ -351,7 +382,8 @@ def tuning(results: Results) -> Grid:
         text = metric.text(trial["distortion"]) if trial["state"] == "complete" else "diverged"
         how = f"{RULES.get(trial['rule'], trial['rule'])} {trial['step_size']:.2g}"
         pull = [f"anchor {trial['anchor']:.2g}"] if trial["anchor"] else []
-        return Cell(text, [how, *pull], mark="best" if trial["chosen"] else "")
+        mark = "best" if trial["chosen"] else ""
+        return Cell(text, [how, *pull], mark, value=trial["distortion"])
 
     most = trials.groupby("arm").size().max() if len(trials) else 0
     rows = []
@@ -363,6 +395,7 @@ def tuning(results: Results) -> Grid:
         "the update rule and its step size; bold is chosen",
         [Column("Arm"), *[Column(f"{number}") for number in range(1, most + 1)]],
         [Group("", rows)],
+        name="tuning",
     )
 
 
@@ -453,7 +486,7 @@ def size(value: float) -> str:
 
 
 def _metric_column(metric: Metric) -> Column:
-    return Column(f"{metric.title}\u00a0{metric.arrow}", metric.unit, metric.meaning)
+    return Column(f"{metric.title}\u00a0{metric.arrow}", metric.unit, metric.meaning, metric.name)
 
 
 def _signed(metric: Metric, value: float) -> str:

@@ -1,0 +1,64 @@
+// The charts, drawn from the top of the page down, whenever the browser has nothing else to do.
+const views = new Map();
+const options = () => ({ mode: "vega-lite", renderer: "svg", actions: false, loader: { http: { mode: "same-origin" } }, tooltip: { theme: "custom" }, config: report.themes[dark.matches ? "dark" : "light"] });
+
+// The latest drawing of a place wins, however the promises interleave.
+const drawings = new Map();
+async function draw(place) {
+  const figure = place.dataset.figure;
+  const select = document.querySelector(`select[data-figures~="${figure}"]`);
+  const variants = data("figures")[figure] ?? {};
+  const spec = variants[place.dataset.variant ?? select?.value];
+  const drawing = (drawings.get(place) ?? 0) + 1;
+  drawings.set(place, drawing);
+  views.get(place)?.finalize();
+  views.delete(place);
+  place.classList.toggle("empty", !spec);
+  if (!spec) {
+    place.textContent = "Not measured here.";
+    return;
+  }
+  const result = await vegaEmbed(place, spec, options());
+  if (drawings.get(place) !== drawing) {
+    result.finalize();
+    return;
+  }
+  views.set(place, result);
+  await show(result.view);
+}
+
+async function show(view) {
+  try {
+    view.signal("hidden", [...hidden]);
+  } catch {
+    return; // a chart without arms
+  }
+  await view.runAsync();
+}
+
+const places = [...document.querySelectorAll("[data-figure]")];
+const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done, { timeout: 100 }));
+async function drawAll() {
+  for (const place of places) {
+    await idle();
+    await draw(place);
+  }
+}
+
+for (const select of document.querySelectorAll("select[data-figures]")) {
+  select.addEventListener("change", () => {
+    const figures = select.dataset.figures.split(" ");
+    places.filter((place) => figures.includes(place.dataset.figure)).forEach(draw);
+  });
+}
+whenHidden.push(() => {
+  for (const { view } of views.values()) show(view);
+});
+// What is folded away has no width: it is drawn when it opens.
+for (const folded of document.querySelectorAll("details")) {
+  folded.addEventListener("toggle", () => {
+    if (folded.open) places.filter((place) => folded.contains(place)).forEach(draw);
+  });
+}
+dark.addEventListener("change", drawAll);
+drawAll().then(() => { document.documentElement.dataset.ready = "charts"; });

@@ -1,0 +1,224 @@
+"""The methods paragraph of a paper, from the experiment's parameters and what was measured.
+
+Citations are written [@key] in the sentences below, as Markdown's are by pandoc; references.bib has
+the keys. `plain` and `latex` write them as words and as \\cite.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from adaptts.evaluation.statistics import LEAST_SPEAKERS
+from adaptts.params import BudgetUnit, Experiment, OptimisationParams
+from adaptts.reporting.answer import counted, listed
+from adaptts.reporting.comparison import Comparison
+from adaptts.reporting.latex import escape
+from adaptts.reporting.results import Results
+
+STRATEGIES = {
+    "average": "the mean training voice, without adaptation",
+    "pretrain_finetune": "multi-speaker pretraining",
+    "multitask": "multitask training [@caruana1997]",
+    "maml": "second-order MAML [@finn2017]",
+    "fomaml": "first-order MAML [@finn2017]",
+    "reptile": "Reptile [@nichol2018]",
+    "anil": "ANIL [@raghu2020]",
+    "meta_sgd": "Meta-SGD [@li2017]",
+    "maml_plus_plus": "MAML++ [@antoniou2019]",
+    "prototype": "a speaker encoder [@snell2017] whose mean embedding of the support set "
+    "is the new voice",
+    "prototype_finetune": "a speaker encoder [@snell2017] from whose mean embedding of the "
+    "support set the voice is adapted",
+}
+# Settings of an arm, by key and value, that stem from a paper of their own.
+SOURCES: Mapping[tuple[str, Any], str] = {
+    ("weighting", "sum"): "@kurin2022",
+    ("weighting", "uncertainty"): "@kendall2018",
+    ("weighting", "dwa"): "@liu2019",
+    ("weighting", "gradnorm"): "@chen2018",
+    ("loss", "ge2e"): "@wan2018",
+    ("parameters", "speaker_norms"): "@chen2021",
+    ("parameters", "low_rank"): "@hu2022",
+}
+BUDGETS: Mapping[BudgetUnit, str] = {
+    "utterance_gradients": "passes forward and backward of one utterance, charging second-order "
+    "arms what they compute",
+    "cpu_seconds": "the CPU time of as many passes forward and backward of one utterance",
+}
+_CITATION = re.compile(r"\[(@\w+(?:; @\w+)*)\]")
+
+
+def write(results: Results, comparison: Comparison) -> str:
+    """The paragraphs, with citations as [@key]."""
+    experiment = results.experiment
+    parts = [_data(results), _model(results), _arms(experiment), _adaptation(experiment),
+             _measures(results, comparison)]  # fmt: skip
+    return "\n\n".join(" ".join(part) for part in parts) + "\n"
+
+
+def plain(text: str) -> str:
+    """The paragraphs with citations in words: (Finn et al. 2017)."""
+
+    def cite(found: re.Match[str]) -> str:
+        return f"({'; '.join(_sources()[key] for key in _keys(found))})"
+
+    return _CITATION.sub(cite, text)
+
+
+def latex(text: str) -> str:
+    """The paragraphs for LaTeX, citing from references.bib."""
+    written, end = "", 0
+    for found in _CITATION.finditer(text):
+        # The space before a citation must not break the line.
+        written += _escaped(text[end : found.start()].rstrip(" "))
+        written += rf"~\cite{{{','.join(_keys(found))}}}"
+        end = found.end()
+    return written + _escaped(text[end:])
+
+
+def bibliography() -> str:
+    """All references, in BibTeX."""
+    return (files("adaptts.reporting") / "references.bib").read_text(encoding="utf-8")
+
+
+def _data(results: Results) -> Iterator[str]:
+    experiment, corpus, unit = results.experiment, results.corpus, results.unit
+    split, episodes = experiment.split, experiment.episodes
+    name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
+    trained = set(results.recordings) - {*split.test, *split.validation}
+    recordings = counted(sum(results.recordings.values()), "recording")
+    yield (
+        f"The corpus is {name or experiment.corpus.reader} ({recordings} of "
+        f"{counted(len(results.recordings), unit)}, at {experiment.corpus.sampling_rate} Hz)."
+    )
+    yield (
+        f"{counted(len(trained), unit)} train; {counted(len(split.validation), unit)} "
+        f"({', '.join(split.validation)}) validate and {counted(len(split.test), unit)} "
+        f"({', '.join(split.test)}) test."
+    )
+    if split.keep_together:
+        yield f"Equal values of {split.keep_together} stand on one side of this split."
+    yield (
+        f"For each held-out {unit}, {counted(episodes.queries, 'query sentence')} and nested "
+        f"support sets of {listed([str(count) for count in episodes.shots])} utterances were "
+        f"drawn, the support sets in {counted(episodes.draws, 'draw')}."
+    )
+    if episodes.text_disjoint:
+        yield "No query sentence occurs in training or support."
+
+
+def _model(results: Results) -> Iterator[str]:
+    experiment = results.experiment
+    model, features, training = experiment.model, experiment.features, experiment.training
+    sizes = results.training_costs.get("parameters")
+    size = "" if sizes is None or sizes.isna().all() else f" ({int(sizes.max())} parameters)"
+    yield (
+        f"All arms share a non-autoregressive acoustic model{size} with {model.encoder_blocks} "
+        f"encoder and {model.decoder_blocks} decoder blocks of {model.channels} channels and "
+        f"convolutions of width {model.kernel}, conditioned on a speaker vector of "
+        f"{model.speaker_channels} channels, which predicts {features.mels} log-mel bands "
+        f"(window {features.n_fft}, hop {features.hop_samples} samples), durations, pitch and "
+        f"voicing."
+    )
+    yield (
+        f"Sound is made by Griffin-Lim [@griffin1984] with {model.vocoder_iterations} iterations."
+    )
+    weights = ", ".join(f"{name} {value:g}" for name, value in vars(training.loss).items())
+    yield f"The losses are weighted {weights}."
+    yield (
+        f"A multi-speaker trunk was trained for {_phase(training.trunk)}, and each arm from there "
+        f"for {_phase(training.arm)}; the budget counts {BUDGETS[training.budget]}."
+    )
+    seeds = ", ".join(map(str, experiment.seeds))
+    yield f"All of it was done with {counted(len(experiment.seeds), 'seed')} ({seeds})."
+
+
+def _phase(phase: OptimisationParams) -> str:
+    return (
+        f"{phase.utterance_gradients} utterance-gradients (batches of {phase.batch_utterances}, "
+        f"learning rate {phase.learning_rate:g}, weight decay {phase.weight_decay:g}, gradients "
+        f"clipped at norm {phase.gradient_norm:g})"
+    )
+
+
+def _arms(experiment: Experiment) -> Iterator[str]:
+    yield f"{counted(len(experiment.arms), 'arm')} were compared:"
+    told = []
+    for arm in experiment.arms:
+        settings = dict(experiment.strategies[arm])
+        strategy = settings.pop("strategy", "")
+        kind = STRATEGIES.get(strategy, f"the strategy {strategy}")
+        more = ", ".join(_settings(settings))
+        told.append(f"{arm}, {kind}" + (f" ({more})" if more else ""))
+    yield "; ".join(told) + "."
+
+
+def _settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        name = prefix + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{name} ")
+            continue
+        text = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
+        source = SOURCES.get((key, value)) if isinstance(value, str) else None
+        sources = {"anchor": "@li2018", "speaker_reversed": "@ganin2015"}
+        source = source or sources.get(key)
+        yield f"{name} {text.replace('_', ' ')}" + (f" [{source}]" if source else "")
+
+
+def _adaptation(experiment: Experiment) -> Iterator[str]:
+    adaptation = experiment.adaptation
+    space = listed(
+        [f"{rule.replace('_', ' ')} between {low:g} and {high:g}"
+         for rule, (low, high) in adaptation.space.items()], "or"
+    )  # fmt: skip
+    headline = experiment.evaluation.headline
+    yield (
+        f"A new voice is adapted to with the same loss by up to {adaptation.steps[-1]} gradient "
+        f"steps of {adaptation.parameters.replace('_', ' ')} parameters, unless said otherwise "
+        f"above, and measured after {listed(list(map(str, adaptation.steps)))} steps."
+    )
+    yield (
+        f"The update rule and its step size ({space}, where the arm has no space of its own) were "
+        f"chosen from {counted(adaptation.trials, 'trial')} for each arm by the mel distortion on "
+        f"the validation {experiment.split.unit}s, with {counted(headline.shots, 'shot')} and up "
+        f"to {counted(headline.steps, 'step')}."
+    )
+
+
+def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
+    report, unit = results.experiment.report, results.unit
+    yield "Measures:"
+    yield " ".join(f"{metric.label}: {metric.meaning}" for metric in comparison.metrics())
+    tested = counted(len(results.experiment.split.test), f"test {unit}")
+    if len(results.experiment.split.test) < LEAST_SPEAKERS:
+        yield f"With {tested}, no intervals can be given, and no arms told apart."
+        return
+    yield (
+        f"The {unit} is the unit of inference: {report.confidence:.0%} intervals come from a "
+        f"hierarchical bootstrap of {unit}s, sentences and seeds with {report.bootstrap_samples} "
+        f"samples over {tested}. Arms are compared on the same utterances; beside the interval of "
+        f"each difference stands the p-value of a two-sided permutation test over {unit}s after "
+        f"Holm's correction [@holm1979] within each measure."
+    )
+
+
+def _keys(found: re.Match[str]) -> list[str]:
+    return [key.removeprefix("@") for key in found[1].split("; ")]
+
+
+def _escaped(text: str) -> str:
+    return "\n".join(map(escape, text.split("\n")))
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """Key → authors and year, as a text names them."""
+    found = {}
+    entries = re.findall(r"@\w+\{(\w+), author = \{(.*?)\}, .*year = \{(\d+)\}", bibliography())
+    for key, authors, year in entries:
+        names = [name.split(",")[0] for name in authors.split(" and ")]
+        found[key] = f"{' and '.join(names) if len(names) < 3 else f'{names[0]} et al.'} {year}"
+    return found

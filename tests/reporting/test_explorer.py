@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from adaptts.params import PointParams
+from adaptts.reporting.explorer import View, explore, places
+from adaptts.reporting.report import Report
+
+
+@pytest.fixture(scope="module")
+def views(report: Report) -> list[View]:
+    return list(explore(report.results, report.comparison))
+
+
+def find(views: Sequence[View], point: PointParams, speaker: str | None) -> View:
+    (found,) = [view for view in views if (view.point, view.speaker) == (point, speaker)]
+    return found
+
+
+def test_the_headline_comes_first_and_is_the_comparison_itself(
+    report: Report, views: list[View]
+) -> None:
+    assert places(report.results, report.comparison)[0] == report.comparison.headline
+    assert views[0].comparison is report.comparison
+
+
+def test_all_points_of_the_curves_can_be_chosen(report: Report) -> None:
+    found = {(place.shots, place.steps) for place in places(report.results, report.comparison)}
+    assert found == {(5, 0), (5, 2), (5, 10), (1, 10)}
+
+
+def test_elsewhere_the_best_and_the_differences_are_those_of_that_point(
+    report: Report, views: list[View]
+) -> None:
+    before = find(views, PointParams(5, 0), None).comparison
+    assert report.comparison.best["mel_distortion"] == "pretrain_finetune"
+    assert before.best["mel_distortion"] == "prototype"
+    gap = before.value("maml", "mel_distortion") - before.value(
+        "pretrain_finetune", "mel_distortion"
+    )
+    row = before.differences.set_index(["arm", "metric"]).loc[("maml", "mel_distortion")]
+    assert row["difference"] == pytest.approx(gap)
+    assert row["low"] <= row["difference"] <= row["high"]
+
+
+@pytest.mark.parametrize("metric", ["mel_distortion", "wer", "similarity"])
+def test_a_speaker_has_means_without_intervals(
+    report: Report, views: list[View], metric: str
+) -> None:
+    results, point = report.results, report.comparison.headline
+    speaker = results.experiment.split.test[1]
+    own = find(views, point, speaker).comparison
+    speakers = report.comparison.speakers
+    for arm in ("average", "maml", "natural"):
+        chosen = (speakers["arm"] == arm) & (speakers["speaker"] == speaker)
+        expected = speakers.loc[chosen & (speakers["metric"] == metric), "value"]
+        if len(expected):
+            assert own.value(arm, metric) == pytest.approx(float(expected.iloc[0]))
+            assert np.isnan(own.interval(arm, metric)).all()
+    gap = own.value("maml", metric) - own.value("pretrain_finetune", metric)
+    rows = own.differences.set_index(["arm", "metric"])
+    assert rows.at[("maml", metric), "difference"] == pytest.approx(gap)
+    assert np.isnan(rows.at[("maml", metric), "low"])
+    assert own.best == own.tied == {}
