@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, nctdtr
 from scipy.stats import nct, norm, t
 
 from adaptts.evaluation.statistics import Array, Interval, least_p_value
@@ -42,7 +42,7 @@ def _noncentrality(statistic: Array, freedom: Array, level: float) -> Array:
     low, high = finite - reach, finite + reach
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        below = nct.cdf(finite, freedom, middle) > level
+        below = nctdtr(freedom, middle, finite) > level
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.where(np.isnan(statistic), np.nan, (low + high) / 2)
 

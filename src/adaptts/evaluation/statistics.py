@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 from scipy.stats import f, norm, t
 
 Array = NDArray[np.float64]
@@ -241,7 +242,7 @@ def _p_by_both(means: Array, found: Spread) -> Array:
     seeds, speakers = (np.maximum(count - 1, 1) for count in (found.seeds, found.speakers))
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        reach = [t.isf(np.exp(middle) / 2, free) ** 2 * part for free, part in
+        reach = [stdtrit(free, np.exp(middle) / 2) ** 2 * part for free, part in
                  ((speakers, found.of_speakers), (seeds, found.of_seeds))]  # fmt: skip
         beyond = means**2 >= sum(reach)
         low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
