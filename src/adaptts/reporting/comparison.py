@@ -43,7 +43,7 @@ class Comparison:
     planned: list[str]  # metrics of the planned comparisons, as far as they are measured
     differences: pd.DataFrame  # columns DIFFERENCES: arm minus baseline, on the same utterances
     by_step: pd.DataFrame  # the same of the primary metric after every step, in a column steps
-    standings: list[Standing]  # all arms beside each other at the headline, by metric
+    standings: list[Standing]  # all arms beside each other at the headline, by main metric
     best: dict[str, str]  # metric → the arm with the best value at the headline
     tied: dict[str, set[str]]  # metric → arms whose difference from the best may be nothing
 
@@ -259,11 +259,11 @@ class Estimator:
         return table[~np.isnan(gap.value)].reset_index(drop=True)
 
     def standings(self, place: PointParams, best: Mapping[str, str]) -> list[Standing]:
-        """The arms beside each other, by every metric that has a best arm."""
+        """The arms beside each other, by every main metric that has a best arm."""
         found = {arm: self.panel.find(arm, place.shots, place.steps) for arm in self.arms}
         points = {arm: number for arm, number in found.items() if number is not None}
         stood = []
-        for metric in map(BY_NAME.__getitem__, best):
+        for metric in [BY_NAME[name] for name in best if BY_NAME[name].main]:
             sample = self.panel.sample(metric)
             own = [list(points.values())]
             weights = None if sample.weights is None else sample.weights[*own]

@@ -120,7 +120,10 @@ def headline(
         "Without results": absent,
     }
     confidence = results.experiment.report.confidence
-    what = f"Means of {speaker}" if speaker else f"Means and {confidence:.0%} intervals"
+    told = both["low"].notna().any()
+    what = f"Means and {confidence:.0%} intervals" if told else "Means"
+    if speaker:
+        what = f"Means of {speaker}"
     return Grid(
         f"{what} with {counted(point.shots, 'shot')}, after {counted(point.steps, 'step')}",
         [Column("Arm"), *[_metric_column(metric) for metric in metrics]],
@@ -242,7 +245,7 @@ def _effect(row: Mapping[Hashable, Any]) -> list[str]:
 
 
 def ranks(comparison: Comparison) -> Grid:
-    """Mean ranks of all arms over speakers, by every metric, and how often each is best."""
+    """Mean ranks of all arms over speakers, by main metric, and how often each is best."""
     found = {
         (row["arm"], standing.metric.name): row
         for standing in comparison.standings
@@ -292,9 +295,9 @@ def standings(comparison: Comparison) -> Grid:
 
 
 def power(comparison: Comparison) -> Grid:
-    """The smallest differences that can be found, metric by metric."""
+    """The smallest differences that can be found, by each of the main metrics."""
     rows = []
-    for metric in comparison.metrics():
+    for metric in comparison.metrics(main=True):
         own = comparison.differences[comparison.differences["metric"] == metric.name]
         if not own.empty:
             rows.append(
