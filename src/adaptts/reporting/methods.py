@@ -15,6 +15,7 @@ from adaptts.params import BudgetUnit, Experiment, OptimisationParams
 from adaptts.reporting.answer import counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.latex import escape
+from adaptts.reporting.metrics import BY_NAME
 from adaptts.reporting.results import Results
 
 STRATEGIES = {
@@ -113,7 +114,8 @@ def _model(results: Results) -> Iterator[str]:
     experiment = results.experiment
     model, features, training = experiment.model, experiment.features, experiment.training
     sizes = results.training_costs.get("parameters")
-    size = "" if sizes is None or sizes.isna().all() else f" ({int(sizes.max())} parameters)"
+    # The least: heads, learned rates and encoders of some arms count as parameters of theirs.
+    size = "" if sizes is None or sizes.isna().all() else f" ({int(sizes.min())} parameters)"
     yield (
         f"All arms share a non-autoregressive acoustic model{size} with {model.encoder_blocks} "
         f"encoder and {model.decoder_blocks} decoder blocks of {model.channels} channels and "
@@ -199,9 +201,17 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
     yield (
         f"The {unit} is the unit of inference: {report.confidence:.0%} intervals come from a "
         f"hierarchical bootstrap of {unit}s, sentences and seeds with {report.bootstrap_samples} "
-        f"samples over {tested}. Arms are compared on the same utterances; beside the interval of "
-        f"each difference stands the p-value of a two-sided permutation test over {unit}s after "
-        f"Holm's correction [@holm1979] within each measure."
+        f"samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
+        f"gives."
+    )
+    planned = [BY_NAME[name].title for name in comparison.planned]
+    if comparison.baseline is None or not planned:
+        return
+    yield (
+        f"Arms are compared on the same utterances; beside the interval of each difference stands "
+        f"the p-value of a two-sided permutation test over {unit}s after Holm's correction "
+        f"[@holm1979] over the planned comparisons: all arms with {comparison.baseline} by "
+        f"{listed(planned)}."
     )
 
 
