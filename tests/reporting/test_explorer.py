@@ -41,7 +41,14 @@ def test_elsewhere_the_best_and_the_differences_are_those_of_that_point(
     )
     row = before.differences.set_index(["arm", "metric"]).loc[("maml", "mel_distortion")]
     assert row["difference"] == pytest.approx(gap)
-    assert row["low"] <= row["difference"] <= row["high"]
+    # These two differ by the same for every voice there, so that the interval has no width.
+    assert [row["low"], row["high"]] == pytest.approx([gap, gap])
+
+
+def test_elsewhere_a_difference_that_varies_has_an_interval_around_it(views: list[View]) -> None:
+    point = find(views, PointParams(5, 2), None).comparison
+    row = point.differences.set_index(["arm", "metric"]).loc[("prototype", "mel_distortion")]
+    assert row["low"] < row["difference"] < row["high"]
 
 
 @pytest.mark.parametrize("metric", ["mel_distortion", "wer", "similarity"])
