@@ -18,13 +18,14 @@ from adaptts.params import Experiment
 from adaptts.strategies import make_strategy, read_start
 from adaptts.strategies.learner import Learner, Setting, load_weights, read_tensors, seeded
 from adaptts.strategies.strategy import Strategy
+from pipeline import THREADS
 
 FEATURES = Path("data/features")
 EPISODES = Path("data/episodes")
 TASKS = 16  # whose gradients make the preconditioner
 TASK_UTTERANCES = 4
 
-torch.set_num_threads(1)  # see pipeline/__init__.py
+torch.set_num_threads(THREADS)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from adaptts.features.processes import Workers, available
 from adaptts.features.store import FeatureStore
 from adaptts.models.vocoder import Vocoder
 from adaptts.params import Experiment
+from pipeline import THREADS
 from pipeline.stage import Stage, run, whole
 
 CORPUS, EPISODES = Path("data/corpus"), Path("data/episodes")
@@ -67,7 +68,7 @@ def list_parts(arm: str, params: Experiment, folders: dict[str, Path], scratch: 
 
 def open_evaluator(params: Experiment) -> Evaluator:
     """What a process measures with."""
-    torch.set_num_threads(1)  # sums of more threads have other last bits
+    torch.set_num_threads(THREADS)
     store = FeatureStore.open(Path("data/features"))
     listener = Listener.open(CORPUS, Path("models/recogniser"), params.evaluation)
     instruments = Instruments.open(CORPUS, store, EPISODES, listener, params.evaluation)

@@ -1,3 +1,6 @@
+from pipeline import THREADS  # before numpy, which then starts as many threads as in a stage
+
+# isort: split
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +14,7 @@ from adaptts.features import normalisation
 from adaptts.features.store import FeatureStore
 from adaptts.strategies.learner import Setting
 
-torch.set_num_threads(1)
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")
