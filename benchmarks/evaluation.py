@@ -17,9 +17,8 @@ Seen on 2 idle virtual cores, with sounds of 2.2 s:
            126          2     28.0   50.7       0.402   671      0.70      1.29
            504          1    103.1  103.0       0.204   699
            504          2     60.3  114.9       0.228   684      0.85      1.12
-
-That is 0.085 s for each further utterance with two processes: 2100 would take 200 s, at an
-efficiency of 0.95.
+          2100          1    380.2  378.6       0.180   728
+          2100          2    203.7  394.2       0.188   701      0.93      1.04
 """
 
 import argparse
