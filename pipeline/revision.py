@@ -99,17 +99,51 @@ def read_side(tree: Tree, point: PointParams | None = None) -> Side:
             f"{tree.name} has no results of any arm of {params['arms']}; run `snakemake` or `dvc "
             "repro` there, and commit dvc.lock"
         )
-    references = _measures(tree, "references", lock)
+    _check_fresh(tree.name, params, lock)
+    measures = pd.concat(found, ignore_index=True)
     headline = params["evaluation"]["headline"]
+    point = point or PointParams(headline["shots"], headline["steps"])
+    _check_measured(tree.name, measures, point)
+    references = _measures(tree, "references", lock)
     return Side(
         name=tree.name,
         params=flatten(params),
-        measures=pd.concat(found, ignore_index=True),
+        measures=measures,
         references=pd.DataFrame(columns=MEASURES) if references is None else references,
         texts=_texts(tree),
         code=_hash_of(lock, CODE),
-        headline=point or PointParams(headline["shots"], headline["steps"]),
+        headline=point,
     )
+
+
+def _check_fresh(name: str, params: dict[str, Any], lock: dict[str, Any]) -> None:
+    """Raise `RevisionError` where stages of the experiment last ran with other parameters."""
+    current, stale = flatten(params), set()
+    for address, stage in lock.items():
+        arm = address.partition("@")[2]
+        if arm and not any(f"{arm}-".startswith(f"{own}-") for own in params["arms"]):
+            continue  # of an arm that is no longer asked for
+        for key, value in stage.get("params", {}).get("params.yaml", {}).items():
+            was = flatten({key: value})
+            now = {each: current[each] for each in current if f"{each}.".startswith(f"{key}.")}
+            stale |= {each for each in {**was, **now} if was.get(each) != now.get(each)}
+    if stale:
+        raise RevisionError(
+            f"the results of {name} are of other values of {', '.join(sorted(stale))} than its "
+            "params.yaml says; run `snakemake` or `dvc repro` there first"
+        )
+
+
+def _check_measured(name: str, measures: pd.DataFrame, point: PointParams) -> None:
+    """Raise `RevisionError` where no arm was measured at `point`."""
+    places = measures[["shots", "steps"]].drop_duplicates().sort_values(["shots", "steps"])
+    found = [(int(shots), int(steps)) for shots, steps in places.itertuples(index=False)]
+    if (point.shots, point.steps) not in found:
+        listed = ", ".join(f"{shots}/{steps}" for shots, steps in found)
+        raise RevisionError(
+            f"{name} was not measured with {point.shots} shots after {point.steps} steps; it was "
+            f"with these shots/steps: {listed}"
+        )
 
 
 def _measures(tree: Tree, name: str, lock: dict[str, Any]) -> pd.DataFrame | None:

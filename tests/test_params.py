@@ -54,6 +54,18 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
         ),
         ("training", "loss", {"mel": -1.0}, "training.loss.mel: got -1.0"),
         ("evaluation", "noise_floor", float("nan"), "evaluation.noise_floor: got nan"),
+        (
+            "report",
+            "comparisons",
+            {"baseline": "maml", "metrics": ["eer"]},
+            "report.comparisons.metrics.0: got 'eer'",
+        ),
+        (
+            "report",
+            "comparisons",
+            {"baseline": "maml", "metrics": ["mcd", "mcd"]},
+            "report.comparisons: metrics names one twice",
+        ),
     ],
 )
 def test_an_error_names_key_value_and_rule(section, key, value, message) -> None:

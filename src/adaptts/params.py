@@ -33,6 +33,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=6
 # An arm is also a key of params.yaml, whose levels DVC parts by dots.
 Arm = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=60)]
 # These folders stand beside the arms' own.
+# What can be planned to compare: means over utterances, of which arms can be paired.
+PairedMetric = Literal[
+    "mel_distortion", "mcd", "wer", "cer", "similarity", "f0_rmse", "vuv_error", "pitch_error",
+    "duration_error", "identification", "f0_correlation", "f0_mean_error", "f0_range_error",
+    "rate_error", "energy_error", "clipped", "squim_mos", "squim_pesq", "squim_stoi",
+    "squim_si_sdr",
+]  # fmt: skip
 RESERVED_ARMS = ("trunk", "recogniser", "references", "natural", "copy_synthesis", "retake")
 
 T = TypeVar("T")
@@ -373,7 +380,14 @@ class ComparisonParams:
     """The planned comparisons, which Holm's correction is over: all arms with one, all metrics."""
 
     baseline: Arm  # an entry of strategies
-    metrics: Annotated[list[str], Field(min_length=1)]  # any others are explored without correction
+    # Any others are explored without correction.
+    metrics: Annotated[list[PairedMetric], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError(f"metrics names one twice: {self.metrics}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -105,9 +105,11 @@ def test_other_sounds_beside_it_do_not_change_what_is_heard(
     assert [instruments.listen(sound, TEST[0]) for sound in reversed(sounds)] == together[::-1]
 
 
-def test_silence_deletes_every_word(instruments, store) -> None:
-    heard = instruments.listen(Sound(np.zeros(9000), store.index.index[0]), TEST[0])
+def test_silence_deletes_every_word_and_fails_every_trial(instruments, episodes) -> None:
+    heard = instruments.listen(Sound(np.zeros(9000), queries(episodes, TEST[0])[0]), TEST[0])
     assert values(heard.measures)["wer"] == 100
+    assert {trial.enrolled for trial in heard.trials} == set(TEST)
+    assert np.isnan([trial.similarity for trial in heard.trials]).all()
 
 
 def test_tiny_sounds_are_measured(instruments, store) -> None:
@@ -172,7 +174,9 @@ def test_every_sound_is_measured_or_missing_with_a_reason(
     gone = {each.metric for each in measures if np.isnan(each.value)}
     assert gone == missing
     assert all(reason in each.note for each in measures if each.metric in gone)
-    assert bool(heard.trials) == ("similarity" not in missing)
+    assert len(heard.trials) == len(TEST)
+    unheard = {np.isnan(trial.similarity) for trial in heard.trials}
+    assert unheard == {"similarity" in missing}
 
 
 def test_cut_off_peaks_are_counted(instruments, store, corpus, episodes) -> None:

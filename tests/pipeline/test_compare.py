@@ -26,6 +26,7 @@ STAGES = {
             "matrix": {"arm": "${arms}"},
             "cmd": "true",
             "deps": ["src/adaptts/evaluation"],
+            "params": ["strategies.${item.arm}"],
             "outs": ["results/${item.arm}"],
         },
         "references": {"cmd": "true", "outs": ["results/references"]},
@@ -136,12 +137,12 @@ def test_a_revision_beside_the_workspace(
     assert row["b"] - row["a"] == pytest.approx(-0.3)
     assert (row["low"], row["high"]) == pytest.approx((-0.3, -0.3))
     assert row["p"] == 0.25  # the least that three speakers give
-    assert row["p_holm"] == 0.75  # of three arms
+    assert row["p_holm"] == 0.25  # the two other arms are the same in both
     assert row["pairs"] == 3 * 4 * 2
     assert found.loc[("average", "mel_distortion"), "difference"] == 0
     assert found.loc[("maml", "wer"), "difference"] == 0
     assert "strategies.maml.outer\\_rate | 0.0003 | 0.123" in printed
-    assert "| **−0.30** | −0.30 to −0.30 | 0.25 | 0.75 |" in printed
+    assert "| **−0.30** | −0.30 to −0.30 | 0.25 | 0.25 |" in printed
     page = (tmp_path / "out/changes.html").read_text("utf-8")
     assert "<b>−0.30</b>" in page
     assert (tmp_path / "out/changes.md").read_text("utf-8").strip() == printed.strip()
@@ -258,6 +259,31 @@ def test_a_revision_without_an_experiment_is_refused(repository: Path) -> None:
     run("git", "commit", "--quiet", "--message", "none at all")
     with pytest.raises(SystemExit, match="HEAD has no params.yaml with arms"):
         compare.main(["HEAD"])
+
+
+def test_results_of_other_parameters_are_refused(repository: Path) -> None:
+    edit_params(lambda values: values["strategies"]["maml"].update(inner_steps=7))
+    rule = r"results of workspace are of other values of strategies\.maml\.inner_steps .* first"
+    with pytest.raises(SystemExit, match=rule):
+        compare.main(["first"])
+    edit_params(lambda values: values.update(arms=["average", "pretrain_finetune"]))
+    compare.main(["first"])  # nothing of maml is asked for any more
+
+
+def test_a_point_that_was_not_measured_is_refused_with_those_that_were(repository: Path) -> None:
+    rule = r"not measured with 3 shots after 5 steps; .*: 1/0, 1/2, 1/10, 5/0, 5/2, 5/10"
+    with pytest.raises(SystemExit, match=rule):
+        compare.main(["first", "--shots", "3", "--steps", "5"])
+
+
+def test_an_arm_that_is_the_same_in_both_takes_no_power(repository: Path, tmp_path: Path) -> None:
+    compare.main(["first", "--output", str(tmp_path / "out")])
+    table = figures(tmp_path / "out").xs("mel_distortion", level="metric")
+    changed = table.loc["maml"]
+    assert changed["p_holm"] == changed["p"]
+    same = table.drop(index="maml")
+    assert (same["difference"] == 0).all()
+    assert same["p_holm"].isna().all()
 
 
 def test_results_that_are_not_in_the_cache_are_asked_for(repository: Path) -> None:

@@ -1,12 +1,14 @@
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from adaptts.evaluation.statistics import holm
-from adaptts.params import ComparisonParams
+from adaptts.params import ComparisonParams, PairedMetric
 from adaptts.reporting.comparison import Comparison, compare
+from adaptts.reporting.metrics import METRICS
 from adaptts.reporting.report import Report
 from adaptts.reporting.results import Results, ResultsError
 
@@ -136,7 +138,32 @@ def test_a_family_over_two_metrics_holds_twice_as_many(results: Results) -> None
 
 def test_a_baseline_without_results_gives_way_to_the_first_arm(results: Results) -> None:
     left = results.measures[results.measures["arm"] != "pretrain_finetune"]
-    assert compare(replace(results, measures=left)).baseline == "average"
+    found = compare(replace(results, measures=left))
+    assert found.baseline == "average"
+    assert found.planned == []  # nobody planned to compare with it
+    assert found.differences["p_holm"].isna().all()
+
+
+def test_intervals_end_where_a_metric_does(results: Results) -> None:
+    table = [
+        *rows("maml", "identification", [100.0, 100.0, 100.0, 0.0]),
+        *rows("maml", "similarity", [0.9, 0.9, 0.9, 0.2]),
+        *rows("maml", "mel_distortion", [2.0, 2.0, 9.0, 4.0]),
+    ]
+    found = compared(results, table)
+    assert found.interval("maml", "identification") == (0, 100)
+    assert found.interval("maml", "similarity")[1] == 1
+
+
+def test_verification_without_a_trial_that_can_be_judged_is_missing(results: Results) -> None:
+    deaf = results.verification.assign(similarity=np.nan, other_text_similarity=np.nan)
+    points = compare(replace(results, verification=deaf)).points
+    assert points.dtypes[["value", "low", "high"]].eq(float).all()
+    assert (points.loc[points["metric"] == "eer", "missing"] > 0).all()
+
+
+def test_params_name_the_metrics_that_can_be_planned() -> None:
+    assert set(get_args(PairedMetric)) == {metric.name for metric in METRICS if metric.paired}
 
 
 def test_differences_have_an_effect_size_and_say_what_could_be_found(results: Results) -> None:

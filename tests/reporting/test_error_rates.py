@@ -58,6 +58,14 @@ def test_trials_that_repeat_every_text_are_counted_as_missing(results: Results) 
     assert found.loc["eer_other_text", "missing"] == 80
 
 
+def test_voices_that_cannot_be_heard_are_counted_as_missing(results: Results) -> None:
+    table = trials()
+    table.loc[table.index[::4], ["similarity", "other_text_similarity"]] = np.nan
+    found = rates(table, results).loc["eer"]
+    assert (found["measured"], found["missing"]) == (60, 20)
+    assert np.isfinite(detection(table)[["x", "y"]]).all().all()
+
+
 def test_one_enrolled_speaker_has_no_rate(results: Results) -> None:
     assert rates(trials(names="a"), results).empty
 

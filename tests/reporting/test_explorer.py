@@ -1,11 +1,14 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from adaptts.params import PointParams
+from adaptts.reporting.comparison import compare
 from adaptts.reporting.explorer import View, explore, places
 from adaptts.reporting.report import Report
+from adaptts.reporting.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,31 @@ def test_elsewhere_the_best_and_the_differences_are_those_of_that_point(
     assert row["difference"] == pytest.approx(gap)
     # These two differ by the same for every voice there, so that the interval has no width.
     assert [row["low"], row["high"]] == pytest.approx([gap, gap])
+
+
+def test_only_what_was_planned_is_corrected(report: Report, views: list[View]) -> None:
+    assert report.comparison.differences["p_holm"].notna().any()
+    elsewhere = find(views, PointParams(5, 2), None).comparison
+    assert elsewhere.planned == []
+    assert elsewhere.differences["p"].notna().any()
+    assert elsewhere.differences["p_holm"].isna().all()
+    assert report.comparison.by_step["p_holm"].isna().all()
+
+
+@pytest.mark.parametrize("speaker", [None, "f1"])
+def test_a_metric_that_nobody_could_measure_is_left_out(
+    results: Results, speaker: str | None
+) -> None:
+    measures = results.measures
+    test = results.experiment.split.test
+    gone = measures["metric"].isin(["wer", "word_errors", "words"])
+    if speaker is not None:
+        gone &= measures["speaker"] == test[0]
+    deaf = replace(results, measures=measures.assign(value=measures["value"].mask(gone)))
+    shown = list(explore(deaf, compare(deaf)))
+    own = find(shown, shown[0].point, test[0]).comparison.differences
+    assert "wer" not in set(own["metric"])
+    assert "mel_distortion" in set(own["metric"])
 
 
 def test_elsewhere_a_difference_that_varies_has_an_interval_around_it(views: list[View]) -> None:

@@ -94,16 +94,21 @@ class Verification:
         """Cosine of an embedding and the speaker's prototype."""
         return _cosine(embedding, self.speakers[speaker].prototype())
 
-    def attempt(self, embedding: Embedding, utterance: str, text: str) -> list[Trial]:
-        """All trials of a sound that should say `text`, as the corpus' `utterance` does."""
+    def attempt(self, embedding: Embedding | None, utterance: str, text: str) -> list[Trial]:
+        """All trials of a sound that should say `text`, as the corpus' `utterance` does.
+
+        Without an embedding, as nothing can be heard, their similarities are NaN.
+        """
         return [
             self._attempt(embedding, str(row["enrolled"]), row["target"], row["same_text"], text)
             for row in self.trials.loc[[utterance]].to_dict("records")
         ]
 
     def _attempt(
-        self, embedding: Embedding, enrolled: str, target: bool, same_text: bool, text: str
+        self, embedding: Embedding | None, enrolled: str, target: bool, same_text: bool, text: str
     ) -> Trial:
+        if embedding is None:
+            return Trial(enrolled, bool(target), bool(same_text), np.nan, np.nan)
         value = self.similarity(embedding, enrolled)
         other = _cosine(embedding, self.speakers[enrolled].prototype(text)) if same_text else value
         return Trial(enrolled, bool(target), bool(same_text), value, other)

@@ -152,10 +152,10 @@ class Instruments:
         whole = [*clipped, *self._predict(sound, speaker)]
         # Each sound alone: what else is embedded at once would change the last bits.
         (embedding,) = self.encoder.embed([sound.waveform], rate)
+        trials = self.verification.attempt(embedding, sound.utterance, text)
         if embedding is None:
             reason = flaw(sound.waveform) or "no voice was found"
-            return Heard([*words, *missing(VOICE, reason), *whole], [])
-        trials = self.verification.attempt(embedding, sound.utterance, text)
+            return Heard([*words, *missing(VOICE, reason), *whole], trials)
         alike = Measure("similarity", self.verification.similarity(embedding, speaker))
         found = take(["identification"], lambda: [identified(trials)])
         return Heard([*words, alike, *found, *whole], trials)

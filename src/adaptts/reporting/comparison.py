@@ -101,6 +101,8 @@ def compare(results: Results) -> Comparison:
     headline = experiment.evaluation.headline
     estimator = Estimator.of(Panel.lay(summarised(results)), results)
     rates = pd.DataFrame(error_rates(results.verification, experiment.report), columns=POINTS)
+    # Without a row, or where each has None, pandas would make columns of objects of them.
+    rates = rates.astype(dict.fromkeys(["value", "low", "high"], float))
     reference = rates["arm"].isin(REFERENCES)
     points = pd.concat([estimator.summarise(), rates[~reference]], ignore_index=True)
     references, ceilings = pd.DataFrame(columns=POINTS), []
@@ -111,6 +113,8 @@ def compare(results: Results) -> Comparison:
     at_headline = Panel.lay(results.at(headline.shots, headline.steps))
     baseline = _baseline(results)
     best = best_arms(_at(points, results.zero_step_arms, headline))
+    comparisons = experiment.report.comparisons
+    planned = comparisons.metrics if baseline == comparisons.baseline else []
     return Comparison(
         headline=headline,
         confidence=experiment.report.confidence,
@@ -121,8 +125,8 @@ def compare(results: Results) -> Comparison:
         speakers=pd.concat(map(_speaker_means, [*ceilings, at_headline]), ignore_index=True),
         trials=results.trials_at(headline.shots, headline.steps),
         baseline=baseline,
-        planned=[name for name in experiment.report.comparisons.metrics if name in best],
-        differences=estimator.differences(headline, baseline, METRICS),
+        planned=[name for name in planned if name in best],
+        differences=estimator.differences(headline, baseline, METRICS, planned),
         by_step=estimator.by_step(headline.shots, baseline),
         standings=estimator.standings(headline, best),
         best=best,
@@ -174,10 +178,10 @@ class Estimator:
         for metric in METRICS:
             sample = self.panel.sample(metric)
             found[metric.name] = self.interval(sample.values, sample.weights)
-            if np.nanmin(sample.values, initial=0) >= 0:
-                # Where no value is negative, the stretched end of an interval is not either.
-                whole = found[metric.name]
-                found[metric.name] = replace(whole, low=np.maximum(whole.low, 0))
+            # The stretched end of an interval lies within what the metric can be, too.
+            whole = found[metric.name]
+            low, high = (np.clip(end, *metric.bounds) for end in (whole.low, whole.high))
+            found[metric.name] = replace(whole, low=low, high=high)
         rows = []
         for point, metric in self.panel.measured():
             whole, count = found[metric.name], counts[(*point, metric.name)]
@@ -188,31 +192,35 @@ class Estimator:
     def by_step(self, shots: int, baseline: str | None) -> pd.DataFrame:
         """The differences of the primary metric after every number of steps."""
         tables = [
-            self.differences(PointParams(shots, steps), baseline, [PRIMARY]).assign(steps=steps)
+            self.differences(PointParams(shots, steps), baseline, [PRIMARY], []).assign(steps=steps)
             for steps in self.steps
         ]
         return pd.concat(tables, ignore_index=True)
 
     def differences(
-        self, place: PointParams, baseline: str | None, metrics: Sequence[Metric]
+        self,
+        place: PointParams,
+        baseline: str | None,
+        metrics: Sequence[Metric],
+        planned: Sequence[str],
     ) -> pd.DataFrame:
-        """Each arm against the baseline; Holm's family is all planned ones together."""
+        """Each arm against the baseline; Holm's family is all by the `planned` metrics together."""
         if baseline is None:
             return pd.DataFrame(columns=DIFFERENCES)
         arms = [arm for arm in self.arms if arm != baseline]
         tables = [self._against(place, arms, baseline, metric) for metric in metrics]
         table = pd.concat([own for own in tables if len(own)] or tables[:1], ignore_index=True)
-        planned = table["metric"].isin(self.params.comparisons.metrics).to_numpy()
-        p_holm = statistics.holm(np.where(planned, table["p"].to_numpy(dtype=float), np.nan))
+        family = table["metric"].isin(planned).to_numpy()
+        p_holm = statistics.holm(np.where(family, table["p"].to_numpy(dtype=float), np.nan))
         table = table.assign(p_holm=p_holm)
         for metric, own in table.groupby("metric"):
             found = sensitivity(
                 own["error"].to_numpy(), own["freedom"].to_numpy(), int(own["speakers"].max()),
-                int(planned.sum()), 1 - self.params.confidence,
+                int(family.sum()), 1 - self.params.confidence,
             )  # fmt: skip
             table.loc[own.index, "detectable"] = found.alone
             table.loc[own.index, "detectable_holm"] = (
-                found.corrected if metric in self.params.comparisons.metrics else np.nan
+                found.corrected if metric in planned else np.nan
             )
         return table.reindex(columns=DIFFERENCES)
 

@@ -1,8 +1,9 @@
 """What to do with a new voice: how many steps to a quality, what is worth its cost, which arm and
 stopping step for a budget.
 
-A reader's choice is made on the validation speakers; how it does on the test speakers stands
-beside it. Nothing is chosen by what the test speakers say, so what they say is no flattery.
+A reader's choice for a budget is made on the validation speakers; how it does on the test speakers
+stands beside it, and is no flattery. What is worth its cost, and how many steps a quality takes,
+describe the test speakers.
 """
 
 from collections.abc import Sequence

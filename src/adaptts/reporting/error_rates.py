@@ -66,7 +66,8 @@ def detection(trials: pd.DataFrame) -> pd.DataFrame:
     trial, for 0 has no probit.
     """
     tables = []
-    for arm, table in trials.groupby("arm", sort=False):
+    heard = trials[trials["similarity"].notna()]
+    for arm, table in heard.groupby("arm", sort=False):
         target = table["target"].to_numpy(dtype=bool)
         if not target.any() or target.all():
             continue

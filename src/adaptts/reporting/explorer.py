@@ -61,7 +61,9 @@ def _at(comparison: Comparison, point: PointParams, estimator: Estimator) -> Com
     return replace(
         comparison,
         headline=point,
-        differences=estimator.differences(point, comparison.baseline, METRICS),
+        # Only the headline was decided before looking: nothing is corrected, or planned, elsewhere.
+        planned=[],
+        differences=estimator.differences(point, comparison.baseline, METRICS, planned=[]),
         best=best,
         tied={name: estimator.tied(point, BY_NAME[name], best[name]) for name in best},
     )
@@ -113,7 +115,7 @@ def _paired(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     rows = []
     for metric in METRICS:
         parts = metric.ratio or (metric.name,)
-        if comparison.baseline is None or not set(parts) <= set(wide.columns.levels[0]):
+        if comparison.baseline is None or not set(parts) <= set(wide.columns.get_level_values(0)):
             continue
         values, *total = (wide[part] for part in parts)
         if comparison.baseline not in values:

@@ -21,6 +21,8 @@ class Metric:
     paired: bool = True
     # Whether it stands in the headline table, or in the second one: prosody and voice.
     main: bool = True
+    # Between which its values lie.
+    bounds: tuple[float, float] = (0.0, math.inf)
 
     @property
     def label(self) -> str:
@@ -90,6 +92,7 @@ METRICS = (
         False,
         3,
         "Cosine of GE2E speaker embeddings with recordings of the voice that is adapted to.",
+        bounds=(-1.0, 1.0),
     ),
     Metric(
         "eer",
@@ -101,6 +104,7 @@ METRICS = (
         "the episodes: each query against each enrolled voice. The interval resamples voices, with "
         "all their trials. Higher than that of the recordings: the voices are confused.",
         paired=False,
+        bounds=(0.0, 100.0),
     ),
     Metric(
         "f0_rmse",
@@ -118,6 +122,7 @@ METRICS = (
         1,
         "Frames along the path that are voiced in one and unvoiced in the other.",
         main=False,
+        bounds=(0.0, 100.0),
     ),
     Metric(
         "pitch_error",
@@ -145,6 +150,7 @@ METRICS = (
         "Utterances whose nearest enrolled test voice, by the same cosine, is the right one: "
         "closed-set identification among the test voices.",
         main=False,
+        bounds=(0.0, 100.0),
     ),
     Metric(
         "eer_other_text",
@@ -156,6 +162,7 @@ METRICS = (
         "trial's; shown where some trial repeats an enrolled text.",
         paired=False,
         main=False,
+        bounds=(0.0, 100.0),
     ),
     Metric(
         "min_dcf",
@@ -176,6 +183,7 @@ METRICS = (
         3,
         "Pearson correlation of log F0 along the time-warping path, where both are voiced.",
         main=False,
+        bounds=(-1.0, 1.0),
     ),
     Metric(
         "f0_mean_error",
@@ -225,6 +233,7 @@ METRICS = (
         "Samples within 1 % of the utterance's peak: hundredths in speech, more where peaks were "
         "cut off.",
         main=False,
+        bounds=(0.0, 100.0),
     ),
     Metric(
         "squim_mos",
@@ -235,6 +244,7 @@ METRICS = (
         "Opinion score 1 … 5 that TorchAudio-SQUIM predicts beside a recording of the voice with "
         "another text (Manocha and Kumar 2022). A prediction: it has heard no listener here.",
         main=False,
+        bounds=(1.0, 5.0),
     ),
     Metric(
         "squim_pesq",
@@ -244,6 +254,7 @@ METRICS = (
         2,
         "Wide-band PESQ as TorchAudio-SQUIM predicts it without a reference (Kumar et al. 2023).",
         main=False,
+        bounds=(-0.5, 4.64),
     ),
     Metric(
         "squim_stoi",
@@ -253,6 +264,7 @@ METRICS = (
         3,
         "Short-time objective intelligibility 0 … 1 as TorchAudio-SQUIM predicts it.",
         main=False,
+        bounds=(0.0, 1.0),
     ),
     Metric(
         "squim_si_sdr",
@@ -262,6 +274,7 @@ METRICS = (
         1,
         "Scale-invariant signal-to-distortion ratio as TorchAudio-SQUIM predicts it.",
         main=False,
+        bounds=(-math.inf, math.inf),
     ),
 )
 

@@ -106,6 +106,7 @@ def _standings(
     found = {}
     for metric in RATES:
         rows = rates[(rates["metric"] == metric) & rates["arm"].isin(comparison.arms)]
+        rows = rows[rows["missing"] == 0]  # what an arm lacks would flatter it
         if rows["value"].notna().any():
             best = str(rows.loc[rows["value"].idxmin(), "arm"])
             for arm in estimator.tied(comparison.headline, BY_NAME[metric], best):

@@ -60,7 +60,7 @@ def _whole(results: Results) -> Check:
     name = f"Every arm measured every {results.unit}, sentence and seed at the headline"
     point = results.experiment.evaluation.headline
     table = results.at(point.shots, point.steps)
-    table = table[table["metric"] == PRIMARY.name]
+    table = table[(table["metric"] == PRIMARY.name) & table["value"].notna()]
     test, seeds = results.experiment.split.test, results.experiment.seeds
     expected = len(test) * results.experiment.episodes.queries * len(seeds)
     counts = {arm: int((table["arm"] == arm).sum()) for arm in results.experiment.arms}

@@ -13,7 +13,7 @@ function sortable(table) {
     const cell = row.cells[column];
     if (cell.dataset.value) return Number(cell.dataset.value);
     const text = cell.textContent.trim();
-    return text === MISSING ? null : text;
+    return text.startsWith(MISSING) ? null : text; // it may say how many are missing, and why
   }
   function compare(a, b) {
     return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
