@@ -1,4 +1,4 @@
-"""What the last run of a stage has left, as DVC keeps it: it removes a stage's outputs before a run."""
+"""What the last run of a stage has left, as DVC keeps it: outputs are removed before a run."""
 
 from pathlib import Path
 

@@ -7,6 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from spoken_corpus import make_corpus
 
 from adaptts.corpora import audio
@@ -25,31 +26,22 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def mel_path(spoken: Manifest, params: FeatureParams) -> Path:
-    path = spoken.folder / "mel.npy"
-    np.save(
-        path,
-        np.concatenate(
-            [
-                mel.log_mel(audio.read_mono(spoken.folder / recording, RATE), RATE, params)
-                for recording in spoken.table["path"]
-            ]
-        ),
-    )
-    return path
-
-
-@pytest.fixture(scope="module")
 def scripts(spoken: Manifest, params: FeatureParams) -> list[Script]:
     transcripts = text.exact_transcripts(spoken.phones)
     inventory = text.inventory_of(transcripts.values())
     made = []
-    start = 0
-    for row in spoken.table.to_dict("records"):
-        frames = mel.frame_count(round(row["seconds"] * RATE), params)
-        phones = np.array([inventory.index(phone) for phone in transcripts[row["utterance"]]])
-        made.append(Script(row["utterance"], row["speaker"], start, frames, phones))
-        start += frames
+    for speaker, table in spoken.table.groupby("speaker", sort=False):
+        shard = spoken.folder / f"{speaker}.safetensors"
+        log_mels = []
+        start = 0
+        for row in table.to_dict("records"):
+            waveform = audio.read_mono(spoken.folder / row["path"], RATE)
+            log_mels.append(mel.log_mel(waveform, RATE, params))
+            phones = np.array([inventory.index(phone) for phone in transcripts[row["utterance"]]])
+            frames = len(log_mels[-1])
+            made.append(Script(row["utterance"], str(speaker), shard, start, frames, phones))
+            start += frames
+        save_file({"mel": np.concatenate(log_mels)}, shard)
     return made
 
 
@@ -71,9 +63,9 @@ def even_durations(script: Script) -> NDArray[np.int64]:
     return np.diff(np.arange(count + 1) * script.frames // count)
 
 
-def test_alignment_finds_boundaries_that_even_durations_miss(spoken, mel_path, scripts):
+def test_alignment_finds_boundaries_that_even_durations_miss(spoken, scripts):
     with Workers(1) as workers:
-        durations = alignment.align(mel_path, scripts, 60, 8, workers)
+        durations = alignment.align(scripts, 60, 8, workers)
     found = boundary_error_ms(durations, scripts, spoken)
     even = boundary_error_ms([even_durations(script) for script in scripts], scripts, spoken)
     print(f"mean boundary error {found:.1f} ms, with even durations {even:.1f} ms")
@@ -82,19 +74,19 @@ def test_alignment_finds_boundaries_that_even_durations_miss(spoken, mel_path, s
     assert found < 0.5 * even
 
 
-def test_alignment_fills_every_utterance_and_leaves_no_phone_out(mel_path, scripts):
+def test_alignment_fills_every_utterance_and_leaves_no_phone_out(scripts):
     with Workers(1) as workers:
-        durations = alignment.align(mel_path, scripts, 60, 1, workers)
+        durations = alignment.align(scripts, 60, 1, workers)
     for own, script in zip(durations, scripts, strict=True):
         assert len(own) == len(script.phones)
         assert own.sum() == script.frames
         assert own.min() >= 1
 
 
-def test_an_utterance_with_fewer_frames_than_phones_is_refused(mel_path):
-    short = Script("short-1", "s", 0, 3, np.array([1, 2, 3, 1]))
+def test_an_utterance_with_fewer_frames_than_phones_is_refused():
+    short = Script("short-1", "s", Path("s.safetensors"), 0, 3, np.array([1, 2, 3, 1]))
     with Workers(1) as workers, pytest.raises(ValueError, match=r"utterance short-1 has 3 mel fr"):
-        alignment.align(mel_path, [short], 60, 1, workers)
+        alignment.align([short], 60, 1, workers)
 
 
 def test_flat_durations_leave_the_quiet_ends_to_silence():

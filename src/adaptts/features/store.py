@@ -143,7 +143,10 @@ class FeatureStore:
         """
         index = _read_table(folder / "index.parquet").set_index("utterance")
         settings = _read_json(folder / "features.json")
-        if not isinstance(settings, dict) or {"features", "sampling_rate", "keys"} - settings.keys():
+        if (
+            not isinstance(settings, dict)
+            or {"features", "sampling_rate", "keys"} - settings.keys()
+        ):
             raise StoreError(f"{folder / 'features.json'} lacks what it must hold; {REMEDY}")
         feature_params = params.parse(FeatureParams, settings["features"], "features")
         keys: dict[str, str] = settings["keys"]
@@ -160,7 +163,9 @@ class FeatureStore:
             _written=Arrays(folder / PHONES, shapes(WRITTEN, feature_params, index)),
             _shards={
                 name: Arrays(
-                    shard_path(folder / SHARDS, name), shapes(SPOKEN, feature_params, table), keys[name]
+                    shard_path(folder / SHARDS, name),
+                    shapes(SPOKEN, feature_params, table),
+                    keys[name],
                 )
                 for name, table in tables.items()
             },
