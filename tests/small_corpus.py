@@ -19,6 +19,7 @@ FEATURES = FeatureParams(
     f0_max_hz=400.0,
     mel_cepstrum_order=6,
     frame_period_ms=5.0,
+    alignment_pooled_iterations=0,
     alignment_iterations=2,
 )
 INVENTORY = ["<pad>", "sil", "a", "b", "c"]

@@ -20,6 +20,7 @@ PARAMS = FeatureParams(
     f0_max_hz=400.0,
     mel_cepstrum_order=2,
     frame_period_ms=5.0,
+    alignment_pooled_iterations=0,
     alignment_iterations=2,
 )
 INDEX = store.with_offsets(

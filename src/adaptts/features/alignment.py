@@ -5,6 +5,10 @@ Training starts flat: the phones of an utterance share its loud part evenly, the
 ends get the rest. Then the Gaussians are estimated, the best path of each utterance is found
 (Viterbi), and so on. No transcribed time enters.
 
+In the first `pooled_iterations` all phones share one variance. A phone cannot then grow so broad
+that it swallows a neighbour with which it always occurs, an optimum from which Viterbi training
+does not return: on the synthetic corpus the boundaries' mean error falls from 24 to 18 ms.
+
 The Gaussians are trained on `FIT_FRAMES` frames at most, of speakers drawn by their names; all
 others are then aligned with them, so that the work grows with the corpus and the memory does not.
 """
@@ -22,7 +26,7 @@ from typing import Self
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm import trange
 
 from adaptts.features.durations import check_frames
 from adaptts.features.processes import Workers
@@ -100,6 +104,11 @@ class Gaussians:
         variances = (scatter + PRIOR_FRAMES) / (counts + PRIOR_FRAMES)
         return cls(means, np.maximum(variances, LEAST_VARIANCE))
 
+    def pooled(self, counts: NDArray[np.float64]) -> Self:
+        """With one variance for all: their mean, weighted by how often each was seen, [groups]."""
+        variance = (self.variances * counts[:, None]).sum(axis=0) / counts.sum()
+        return type(self)(self.means, np.broadcast_to(variance, self.variances.shape))
+
     def log_likelihoods(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Up to a constant, [frames, groups] for `features` [frames, features]."""
         precisions = 1 / self.variances
@@ -109,12 +118,17 @@ class Gaussians:
 
 
 def align(
-    scripts: Sequence[Script], phones: int, iterations: int, workers: Workers
+    scripts: Sequence[Script],
+    phones: int,
+    iterations: int,
+    workers: Workers,
+    pooled_iterations: int = 0,
 ) -> list[NDArray[np.int64]]:
     """Mel frames of each phone of each script: at least 1 each, in sum the script's frames.
 
-    `phones` is the size of the inventory. The number of workers changes no bit of the result.
-    Raises `ValueError`, naming the utterance, if one has fewer frames than phones.
+    `phones` is the size of the inventory; `iterations` come after the pooled ones. The number of
+    workers changes no bit of the result. Raises `ValueError`, naming the utterance, if one has
+    fewer frames than phones.
     """
     for script in scripts:
         check_frames(script.utterance, len(script.phones), script.frames)
@@ -124,13 +138,15 @@ def align(
     sample = list(_batches(draw_sample(scripts)))
     training = [(speakers[batch.speaker], batch) for batch in sample]
     model, durations = None, {}
-    with tqdm(total=iterations, desc="alignment", unit="iteration", disable=None) as progress:
-        # The flat start is a pass of its own, before the first iteration.
-        for _ in range(iterations):
-            step = partial(_align_batch, model, phones)
-            moments = (seen for _, seen in workers.in_order(step, training))
-            model = Gaussians.fitted_to(functools.reduce(operator.add, moments))
-            progress.update()
+    total = pooled_iterations + iterations
+    # The flat start is the first pass.
+    for iteration in trange(total, desc="alignment", unit="iteration", disable=None):
+        step = partial(_align_batch, model, phones)
+        parts = (seen for _, seen in workers.in_order(step, training))
+        moments = functools.reduce(operator.add, parts)
+        model = Gaussians.fitted_to(moments)
+        if iteration < pooled_iterations:
+            model = model.pooled(moments.counts)
     for found, _ in workers.in_order(partial(_align_batch, model, phones), work):
         durations.update(found)
     return [durations[script.utterance] for script in scripts]

@@ -119,4 +119,10 @@ def _aligned_durations(
         )
         for row, own in zip(index.to_dict("records"), phones, strict=True)
     ]
-    return alignment.align(scripts, inventory_size, params.alignment_iterations, workers)
+    return alignment.align(
+        scripts,
+        inventory_size,
+        params.alignment_iterations,
+        workers,
+        params.alignment_pooled_iterations,
+    )
