@@ -50,9 +50,7 @@ def extract(
     earlier = earlier or Earlier(finished, {})
     with Workers(workers) as pool:
         done = shards.make_all(Analysis(corpus, rate, params), index, earlier, pool)
-        lengths = exact or _aligned_durations(
-            earlier.kept, index, phones, params, pool, len(inventory)
-        )
+        lengths = exact or align_texts(earlier.kept, index, phones, params, pool, len(inventory))
     if earlier.kept != finished:
         finished.mkdir()
         for each in done:
@@ -100,7 +98,7 @@ def _exact_durations(
     ]
 
 
-def _aligned_durations(
+def align_texts(
     kept: Path,
     index: pd.DataFrame,
     phones: list[NDArray[np.int64]],
@@ -108,6 +106,7 @@ def _aligned_durations(
     workers: Workers,
     inventory_size: int,
 ) -> list[NDArray[np.int64]]:
+    """Mel frames of each phone of the utterances in `index`, aligned; shards lie in `kept`."""
     scripts = [
         alignment.Script(
             row["utterance"],
