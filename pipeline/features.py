@@ -2,15 +2,25 @@
 
 from pathlib import Path
 
-from adaptts.features import extraction, processes
+from adaptts.features import extraction, processes, shards
+from adaptts.features.shards import Earlier
+from pipeline.former import former_files
 from pipeline.stage import Stage, run, whole
+
+FEATURES = Path("data/features")
 
 
 def main(stage: Stage) -> None:
-    with whole(Path("data/features")) as folder:
-        extraction.extract(
-            Path("data/corpus"), stage.params.features, folder, processes.available()
+    former = {
+        Path(name).stem: path for name, path in former_files(stage, FEATURES.as_posix()).items()
+    }
+    earlier = Earlier(stage.scratch(), former)
+    with whole(FEATURES) as folder:
+        done = extraction.extract(
+            Path("data/corpus"), stage.params.features, folder, processes.available(), earlier
         )
+    print(f"{stage.address}: {shards.summarise(done)}", flush=True)
+    stage.clear_scratch()
 
 
 if __name__ == "__main__":

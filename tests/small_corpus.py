@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from written_store import write_values
 
 from adaptts.features import store
 from adaptts.params import EpisodeParams, FeatureParams, LossParams, ModelParams, SplitParams
@@ -18,6 +19,7 @@ FEATURES = FeatureParams(
     f0_max_hz=400.0,
     mel_cepstrum_order=6,
     frame_period_ms=5.0,
+    alignment_pooled_iterations=0,
     alignment_iterations=2,
 )
 INVENTORY = ["<pad>", "sil", "a", "b", "c"]
@@ -42,41 +44,38 @@ def make_store(folder: Path, seed: int = 0, features: FeatureParams = FEATURES) 
     """Write features in which each speaker has a pitch, a rate and a colour of the phones."""
     generator = np.random.default_rng(seed)
     phone_colour = generator.normal(size=(len(INVENTORY), features.mels))
-    rows, mels, pitches, phones, durations = [], [], [], [], []
+    rows = []
+    values: dict[str, dict[str, np.ndarray]] = {name: {} for name in store.LAYOUTS}
     for number, speaker in enumerate(SPEAKERS):
         colour = generator.normal(size=features.mels)
         for take in range(UTTERANCES):
+            utterance = f"{speaker}_{take}"
             spoken = np.concatenate([[1], generator.integers(2, len(INVENTORY), 6), [1]])
             length = generator.integers(2, 5, len(spoken)) + number % 3
             frames = np.repeat(spoken, length)
-            mels.append(
-                phone_colour[frames]
+            said = {
+                "mel": phone_colour[frames]
                 + colour
-                + 0.1 * generator.normal(size=(len(frames), features.mels))
-            )
-            pitches.append(np.where(frames == 1, 0, 100 + 15 * number + frames))
-            phones.append(spoken)
-            durations.append(length)
+                + 0.1 * generator.normal(size=(len(frames), features.mels)),
+                "f0": np.where(frames == 1, 0, 100 + 15 * number + frames),
+                "phones": spoken,
+                "durations": length,
+                "mel_cepstra": np.zeros((3, features.mel_cepstrum_order + 1)),
+                "world_f0": np.zeros(3),
+            }
+            for name, value in said.items():
+                values[name][utterance] = value.astype(store.LAYOUTS[name].dtype)
             rows.append(
                 {
-                    "utterance": f"{speaker}_{take}",
+                    "utterance": utterance,
                     "speaker": speaker,
                     "text": f"sentence {take % 10} of {'all' if take < 2 else speaker}",
                     "sibling": f"family{number // 2}",
                     "frames": len(frames),
                     "phones": len(spoken),
                     "cepstrum_frames": 3,
+                    "shard": f"{speaker}-000",
                 }
             )
     index = store.with_offsets(pd.DataFrame(rows))
-    shapes = store.shapes(features, index)
-    store.create_arrays(folder, shapes)
-    arrays = store.open_arrays(folder, shapes, "r+")
-    for name, parts in [
-        ("mel", mels),
-        ("f0", pitches),
-        ("phones", phones),
-        ("durations", durations),
-    ]:
-        arrays[name][:] = np.concatenate(parts)
-    store.write_tables(folder, index, features, 8000, INVENTORY)
+    write_values(folder, values, index, features, 8000, INVENTORY)

@@ -20,6 +20,7 @@ FEATURES = FeatureParams(
     f0_max_hz=500.0,
     mel_cepstrum_order=24,
     frame_period_ms=5.0,
+    alignment_pooled_iterations=0,
     alignment_iterations=8,
 )
 

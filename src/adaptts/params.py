@@ -109,6 +109,7 @@ class FeatureParams:
     f0_max_hz: PositiveReal
     mel_cepstrum_order: Positive
     frame_period_ms: PositiveReal  # of WORLD's analysis
+    alignment_pooled_iterations: Count  # with one variance for all phones, before those with own
     alignment_iterations: Positive  # of Viterbi training, for corpora without phone times
 
     @model_validator(mode="after")

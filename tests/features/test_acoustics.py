@@ -44,6 +44,7 @@ def test_an_empty_or_silent_recording_is_refused(tmp_path, samples):
 
 def test_a_recording_shorter_than_a_window_is_refused(tmp_path, params):
     recording(np.full(300, 0.5), tmp_path)
-    analysis = Analysis(tmp_path, tmp_path, RATE, params, shapes={})
+    analysis = Analysis(tmp_path, RATE, params)
+    row = {"utterance": "u", "path": "u.wav", "frames": 2, "cepstrum_frames": 4}
     with pytest.raises(RecordingError, match="utterance u: 300 samples are too few"):
-        acoustics.analyse(analysis, [{"utterance": "u", "path": "u.wav"}])
+        acoustics.analyse(analysis, [row])

@@ -18,7 +18,8 @@ def extract(corpus: Path, params, folder: Path, workers: int = 1) -> FeatureStor
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +55,10 @@ def test_the_index_is_the_manifest_with_places(features, corpus):
         "frames",
         "phones",
         "cepstrum_frames",
+        "shard",
         "frame_offset",
-        "phone_offset",
         "cepstrum_offset",
+        "phone_offset",
     ]
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from small_corpus import SPLIT
 from small_experiment import open_stage, set_param
+from written_store import overwrite
 
 from adaptts import params
 from adaptts.features.store import LAYOUTS, FeatureStore
@@ -39,14 +40,10 @@ def speak(speaker: str) -> None:
 
 def poison(utterances: Sequence[str], arrays: set[str]) -> None:
     """Put into the arrays what these utterances never said; the store lets no NaN pass."""
-    index = FeatureStore.open(FEATURES).index.loc[list(utterances)]
-    for name in arrays:
-        array = np.load(FEATURES / f"{name}.npy", mmap_mode="r+")
-        bad = 77.0 if np.issubdtype(array.dtype, np.floating) else 1
-        layout = LAYOUTS[name]
-        for start, count in index[[layout.offset, layout.count]].itertuples(index=False):
-            array[start : start + count] = bad
-        array.flush()
+    for utterance in utterances:
+        for name in arrays:
+            bad = 77 if np.issubdtype(LAYOUTS[name].dtype, np.floating) else 1
+            overwrite(FEATURES, utterance, name, bad)
 
 
 def utterances_of(speakers: Sequence[str]) -> list[str]:

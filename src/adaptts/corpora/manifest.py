@@ -38,6 +38,7 @@ RESERVED = frozenset(
         "frame_offset",
         "phone_offset",
         "cepstrum_offset",
+        "shard",
         "arm",
         "seed",
         "shots",

@@ -150,7 +150,7 @@ class Utterances:
         self.device = device
         # In the order of the model's table.
         self.speakers: list[str] = sorted(training["speaker"].unique())
-        places = training["speaker"].map(self.speakers.index)
+        places = training["speaker"].map({name: n for n, name in enumerate(self.speakers)})
         self._place_of = dict(zip(training["utterance"], places, strict=True))
 
     def batch(self, utterances: Sequence[str]) -> Batch:

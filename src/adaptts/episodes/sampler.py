@@ -27,10 +27,8 @@ class Sampler:
         self.utterances = utterances
         self.seed = seed
         self._all = training["utterance"].to_numpy()
-        self._of_speaker = [
-            training.loc[training["speaker"] == speaker, "utterance"].to_numpy()
-            for speaker in utterances.speakers
-        ]
+        of_speaker = dict(iter(training.groupby("speaker")["utterance"]))
+        self._of_speaker = [of_speaker[speaker].to_numpy() for speaker in utterances.speakers]
 
     def batch(self, step: int, size: int) -> Batch:
         """Utterances of any training speakers, without repetition where there are enough."""

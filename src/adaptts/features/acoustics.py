@@ -1,11 +1,12 @@
 """From recordings to arrays: what worker processes do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from adaptts.corpora import audio
@@ -22,21 +23,21 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class Analysis:
-    """Where recordings are read, how they are analysed, and where their features are written."""
+    """Where recordings are read, and how they are analysed."""
 
     corpus: Path
-    folder: Path
     sampling_rate: int  # Hz
     params: FeatureParams
-    shapes: store.Shapes  # of the arrays in the folder
 
 
-def analyse(analysis: Analysis, rows: Sequence[dict[str, Any]]) -> int:
-    """Write mel, F0 and mel-cepstra of the utterances `rows` of the index; return their number.
+def analyse(analysis: Analysis, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Mel, F0 and mel-cepstra of the utterances `rows` of the index, end to end.
 
     Raises `RecordingError` for a recording that cannot be used.
     """
-    arrays = store.open_arrays(analysis.folder, analysis.shapes, "r+")
+    arrays = {}
+    for name, shape in store.shapes(store.SPOKEN, analysis.params, pd.DataFrame(rows)).items():
+        arrays[name] = np.empty(shape, store.SPOKEN[name].dtype)
     for row in rows:
         waveform = read_recording(analysis.corpus / row["path"], row["utterance"])
         try:
@@ -47,7 +48,7 @@ def analyse(analysis: Analysis, rows: Sequence[dict[str, Any]]) -> int:
             layout = store.LAYOUTS[name]
             start = row[layout.offset]
             arrays[name][start : start + row[layout.count]] = values
-    return len(rows)
+    return arrays
 
 
 def read_recording(path: Path, utterance: str) -> NDArray[np.float64]:

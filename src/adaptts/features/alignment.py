@@ -4,9 +4,20 @@ Each phone is one diagonal Gaussian over mel cepstra and their slopes, normalise
 Training starts flat: the phones of an utterance share its loud part evenly, the silences at its
 ends get the rest. Then the Gaussians are estimated, the best path of each utterance is found
 (Viterbi), and so on. No transcribed time enters.
+
+In the first `pooled_iterations` all phones share one variance. A phone cannot then grow so broad
+that it swallows a neighbour with which it always occurs, an optimum from which Viterbi training
+does not return: on the synthetic corpus the boundaries' mean error falls from 24 to 18 ms.
+
+The Gaussians are trained on `FIT_FRAMES` frames at most, of speakers drawn by their names; all
+others are then aligned with them, so that the work grows with the corpus and the memory does not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import hashlib
+import operator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +26,11 @@ from typing import Self
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm import trange
 
 from adaptts.features.durations import check_frames
 from adaptts.features.processes import Workers
+from adaptts.features.store import Arrays
 
 CEPSTRA = 20  # of the log-mel's cosine transform; their slopes double it
 # Every variance is estimated as if this many frames more, of variance 1, had been seen.
@@ -28,6 +40,9 @@ LEAST_VARIANCE = 0.05
 LOUD_SHARE = 0.3
 # Frames of an utterance batch, padding included: bounds a worker's memory.
 BATCH_FRAMES = 4096
+# That the Gaussians are trained on: 4 hours at a hop of 16 ms, and of no speaker more than a tenth.
+FIT_FRAMES = 1_000_000
+FIT_FRAMES_OF_SPEAKER = FIT_FRAMES // 10
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,8 @@ class Script:
 
     utterance: str
     speaker: str
-    start_frame: int
+    shard: Path  # the file with its mel …
+    start_frame: int  # … which begins there
     frames: int
     phones: NDArray[np.int64]  # ids; the first and the last are silence
 
@@ -88,6 +104,11 @@ class Gaussians:
         variances = (scatter + PRIOR_FRAMES) / (counts + PRIOR_FRAMES)
         return cls(means, np.maximum(variances, LEAST_VARIANCE))
 
+    def pooled(self, counts: NDArray[np.float64]) -> Self:
+        """With one variance for all: their mean, weighted by how often each was seen, [groups]."""
+        variance = (self.variances * counts[:, None]).sum(axis=0) / counts.sum()
+        return type(self)(self.means, np.broadcast_to(variance, self.variances.shape))
+
     def log_likelihoods(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Up to a constant, [frames, groups] for `features` [frames, features]."""
         precisions = 1 / self.variances
@@ -97,31 +118,60 @@ class Gaussians:
 
 
 def align(
-    mel_path: Path, scripts: Sequence[Script], phones: int, iterations: int, workers: Workers
+    scripts: Sequence[Script],
+    phones: int,
+    iterations: int,
+    workers: Workers,
+    pooled_iterations: int = 0,
 ) -> list[NDArray[np.int64]]:
     """Mel frames of each phone of each script: at least 1 each, in sum the script's frames.
 
-    `mel_path` is an array file [frames, mels] of log-mels, `phones` the size of the inventory. The
-    number of workers changes no bit of the result. Raises `ValueError`, naming the utterance, if
-    one has fewer frames than phones.
+    `phones` is the size of the inventory; `iterations` come after the pooled ones. The number of
+    workers changes no bit of the result. Raises `ValueError`, naming the utterance, if one has
+    fewer frames than phones.
     """
     for script in scripts:
         check_frames(script.utterance, len(script.phones), script.frames)
     batches = list(_batches(scripts))
-    speakers = _speaker_statistics(mel_path, batches, workers)
-    durations: dict[str, NDArray[np.int64]] = {}
-    model = None
-    with tqdm(total=iterations, desc="alignment", unit="iteration", disable=None) as progress:
-        # The flat start is a pass of its own, before the first iteration.
-        for iteration in range(iterations + 1):
-            step = partial(_align_batch, mel_path, speakers, model, phones)
-            moments = []
-            for found, seen in workers.in_order(step, batches):
-                durations.update(found)
-                moments.append(seen)
-            model = Gaussians.fitted_to(sum(moments[1:], start=moments[0]))
-            progress.update(iteration > 0)
+    speakers = _speaker_statistics(batches, workers)
+    work = [(speakers[batch.speaker], batch) for batch in batches]
+    sample = list(_batches(draw_sample(scripts)))
+    training = [(speakers[batch.speaker], batch) for batch in sample]
+    model, durations = None, {}
+    total = pooled_iterations + iterations
+    # The flat start is the first pass.
+    for iteration in trange(total, desc="alignment", unit="iteration", disable=None):
+        step = partial(_align_batch, model, phones)
+        parts = (seen for _, seen in workers.in_order(step, training))
+        moments = functools.reduce(operator.add, parts)
+        model = Gaussians.fitted_to(moments)
+        if iteration < pooled_iterations:
+            model = model.pooled(moments.counts)
+    for found, _ in workers.in_order(partial(_align_batch, model, phones), work):
+        durations.update(found)
     return [durations[script.utterance] for script in scripts]
+
+
+def draw_sample(scripts: Iterable[Script]) -> list[Script]:
+    """What the model is trained on: all, or as many speakers as `FIT_FRAMES` allow.
+
+    Speakers come in the order of a hash of their names, whatever the corpus' order means.
+    """
+    of_speaker: dict[str, list[Script]] = defaultdict(list)
+    frames: dict[str, int] = defaultdict(int)
+    for script in scripts:
+        if not frames[script.speaker] or (
+            frames[script.speaker] + script.frames <= FIT_FRAMES_OF_SPEAKER
+        ):
+            of_speaker[script.speaker].append(script)
+            frames[script.speaker] += script.frames
+    total, chosen = 0, set()
+    for speaker in sorted(of_speaker, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        total += frames[speaker]
+        if chosen and total > FIT_FRAMES:
+            break
+        chosen.add(speaker)
+    return [script for name, own in of_speaker.items() if name in chosen for script in own]
 
 
 def _batches(scripts: Sequence[Script]) -> Iterator[Batch]:
@@ -139,33 +189,28 @@ def _batches(scripts: Sequence[Script]) -> Iterator[Batch]:
         yield Batch(speaker, batch)
 
 
-def _speaker_statistics(
-    mel_path: Path, batches: Sequence[Batch], workers: Workers
-) -> dict[str, Gaussians]:
+def _speaker_statistics(batches: Sequence[Batch], workers: Workers) -> dict[str, Gaussians]:
     """Mean and variance of each speaker's features, [1, features]."""
     moments: dict[str, Moments] = {}
-    for batch, seen in zip(
-        batches, workers.in_order(partial(_batch_moments, mel_path), batches), strict=True
-    ):
+    for batch, seen in zip(batches, workers.in_order(_batch_moments, batches), strict=True):
         moments[batch.speaker] = moments[batch.speaker] + seen if batch.speaker in moments else seen
     return {speaker: Gaussians.fitted_to(total) for speaker, total in moments.items()}
 
 
-def _batch_moments(mel_path: Path, batch: Batch) -> Moments:
-    features = np.concatenate([_cepstra(log_mel) for log_mel in _read(mel_path, batch)])
+def _batch_moments(batch: Batch) -> Moments:
+    features = np.concatenate([_cepstra(log_mel) for log_mel in _read(batch)])
     return Moments.of(np.zeros(len(features), dtype=np.int64), 1, features)
 
 
 def _align_batch(
-    mel_path: Path,
-    speakers: Mapping[str, Gaussians],
-    model: Gaussians | None,
-    phones: int,
-    batch: Batch,
+    model: Gaussians | None, phones: int, work: tuple[Gaussians, Batch]
 ) -> tuple[dict[str, NDArray[np.int64]], Moments]:
-    """Durations by the best path under `model`, or flat ones, and the moments of the phones."""
-    log_mels = _read(mel_path, batch)
-    speaker = speakers[batch.speaker]
+    """Durations by the best path under `model`, or flat ones, and the moments of the phones.
+
+    `work`: the statistics of a batch's speaker, and the batch.
+    """
+    speaker, batch = work
+    log_mels = _read(batch)
     scale = np.sqrt(speaker.variances)
     features = [(_cepstra(log_mel) - speaker.means) / scale for log_mel in log_mels]
     sequences = [script.phones for script in batch.scripts]
@@ -187,12 +232,13 @@ def _align_batch(
     return found, Moments.of(labels, phones, np.concatenate(features))
 
 
-def _read(mel_path: Path, batch: Batch) -> list[NDArray[np.float64]]:
-    log_mel = np.load(mel_path, mmap_mode="r")
-    return [
-        log_mel[script.start_frame : script.start_frame + script.frames].astype(np.float64)
-        for script in batch.scripts
-    ]
+def _read(batch: Batch) -> list[NDArray[np.float64]]:
+    files = {path: Arrays(path, {}) for path in {script.shard for script in batch.scripts}}
+    log_mels = []
+    for script in batch.scripts:
+        rows = slice(script.start_frame, script.start_frame + script.frames)
+        log_mels.append(files[script.shard].read("mel", rows, script.utterance).astype(np.float64))
+    return log_mels
 
 
 def _cepstra(log_mel: NDArray[np.float64]) -> NDArray[np.float64]:

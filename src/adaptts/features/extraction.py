@@ -1,30 +1,34 @@
 """From a corpus folder to a feature folder: every utterance analysed, once."""
 
-from functools import partial
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from adaptts.corpora import manifest
 from adaptts.corpora.manifest import Manifest
-from adaptts.features import acoustics, alignment, durations, mel, prosody, store, text
+from adaptts.features import alignment, durations, mel, prosody, shards, store, text
 from adaptts.features.acoustics import Analysis
 from adaptts.features.processes import Workers
+from adaptts.features.shards import Done, Earlier
 from adaptts.params import FeatureParams
 
-# Utterances that a worker takes at a time: enough to make handing over cheap, few enough to keep
-# all workers busy to the end.
-BATCH_UTTERANCES = 16
 
-
-def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> None:
+def extract(
+    corpus: Path,
+    params: FeatureParams,
+    folder: Path,
+    workers: int,
+    earlier: Earlier | None = None,
+) -> list[Done]:
     """Write the features of the corpus folder `corpus` into the empty folder `folder`.
 
-    `workers` processes work side by side; their number changes no bit of the result. Raises
-    `ValueError`, naming the utterance, for a recording or a text that cannot be used.
+    Shards that lie ready in `earlier` are not made again; those that are kept there move to
+    `folder` at the end. Returns what became of each shard. `workers` processes work side by side;
+    neither their number nor what is reused changes a bit of the result. Raises `ValueError`, naming
+    the utterance, for a recording or a text that cannot be used.
     """
     recordings = manifest.read(corpus)
     rate = recordings.info.sampling_rate
@@ -41,16 +45,20 @@ def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> 
         index["utterance"], index["phones"], index["frames"], strict=True
     ):
         durations.check_frames(utterance, count, frames)
-    shapes = store.shapes(params, index)
-    store.create_arrays(folder, shapes)
+    exact = _exact_durations(recordings, index, params)
+    finished = folder / store.SHARDS
+    earlier = earlier or Earlier(finished, {})
     with Workers(workers) as pool:
-        exact = _exact_durations(recordings, index, params)
-        _analyse(Analysis(corpus, folder, rate, params, shapes), index, pool)
-        lengths = exact or _aligned_durations(folder, index, phones, params, pool, len(inventory))
-    arrays = store.open_arrays(folder, shapes, "r+")
-    arrays["phones"][:] = np.concatenate(phones)
-    arrays["durations"][:] = np.concatenate(lengths)
-    store.write_tables(folder, index, params, rate, inventory)
+        done = shards.make_all(Analysis(corpus, rate, params), index, earlier, pool)
+        lengths = exact or align_texts(earlier.kept, index, phones, params, pool, len(inventory))
+    if earlier.kept != finished:
+        finished.mkdir()
+        for each in done:
+            shutil.move(store.shard_path(earlier.kept, each.name), finished)
+    keys = {each.name: each.key for each in done}
+    written = {"phones": phones, "durations": lengths}
+    store.write_tables(folder, index, params, rate, inventory, written, keys)
+    return done
 
 
 def _transcripts(recordings: Manifest) -> text.Transcripts:
@@ -72,6 +80,7 @@ def _index(
             frames=[mel.frame_count(count, params) for count in samples],
             phones=[len(own) for own in phones],
             cepstrum_frames=[prosody.frame_count(count, rate, params) for count in samples],
+            shard=shards.assign(recordings.table),
         )
     )
 
@@ -89,26 +98,30 @@ def _exact_durations(
     ]
 
 
-def _analyse(analysis: Analysis, index: pd.DataFrame, workers: Workers) -> None:
-    rows = index.to_dict("records")
-    batches = [rows[i : i + BATCH_UTTERANCES] for i in range(0, len(rows), BATCH_UTTERANCES)]
-    with tqdm(total=len(rows), desc="features", unit="utterance", disable=None) as progress:
-        for count in workers.in_order(partial(acoustics.analyse, analysis), batches):
-            progress.update(count)
-
-
-def _aligned_durations(
-    folder: Path,
+def align_texts(
+    kept: Path,
     index: pd.DataFrame,
     phones: list[NDArray[np.int64]],
     params: FeatureParams,
     workers: Workers,
     inventory_size: int,
 ) -> list[NDArray[np.int64]]:
+    """Mel frames of each phone of the utterances in `index`, aligned; shards lie in `kept`."""
     scripts = [
-        alignment.Script(row["utterance"], row["speaker"], row["frame_offset"], row["frames"], own)
+        alignment.Script(
+            row["utterance"],
+            row["speaker"],
+            store.shard_path(kept, row["shard"]),
+            row["frame_offset"],
+            row["frames"],
+            own,
+        )
         for row, own in zip(index.to_dict("records"), phones, strict=True)
     ]
     return alignment.align(
-        folder / "mel.npy", scripts, inventory_size, params.alignment_iterations, workers
+        scripts,
+        inventory_size,
+        params.alignment_iterations,
+        workers,
+        params.alignment_pooled_iterations,
     )

@@ -1,26 +1,32 @@
-"""The features on disk: a few large arrays with all utterances end to end, and an index.
+"""The features on disk: shards of recordings' features, the phones of all, and an index.
 
 index.parquet               one row per utterance, in the manifest's order: where it lies
-mel.npy                     [frames, mels] float32, natural logarithm of the mel magnitudes
-f0.npy                      [frames] float32, Hz at the mel's frames, 0 where unvoiced
-phones.npy                  [phones] int16, places in the inventory
-durations.npy               [phones] int16, mel frames of each phone
-mel_cepstra.npy             [cepstrum frames, order + 1] float32, c0 first
-world_f0.npy                [cepstrum frames] float32, Hz, 0 where unvoiced
+shards/<speaker>-000.safetensors  what is analysed in a speaker's recordings, end to end:
+    mel                     [frames, mels] float32, natural logarithm of the mel magnitudes
+    f0                      [frames] float32, Hz at the mel's frames, 0 where unvoiced
+    mel_cepstra             [cepstrum frames, order + 1] float32, c0 first
+    world_f0                [cepstrum frames] float32, Hz, 0 where unvoiced
+phones.safetensors          of the whole corpus, end to end:
+    phones                  [phones] int16, places in the inventory
+    durations               [phones] int16, mel frames of each phone
 inventory.json              the phones; 0 is padding and occurs in no utterance
-features.json               sampling rate and parameters of the analysis
+features.json               sampling rate and parameters of the analysis; each shard's key
+
+A shard holds nothing that depends on other recordings than its own. Its key tells of which it was
+made, with what parameters, and stands in the file's header as well.
 """
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from adaptts import params
 from adaptts.params import FeatureParams
@@ -28,26 +34,32 @@ from adaptts.params import FeatureParams
 PADDING = "<pad>"
 
 REMEDY = "make the features anew: run the stage features"
+SHARDS = "shards"  # their folder
+PHONES = "phones.safetensors"
+KEY = "key"  # of a shard, in its header
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an array file keeps an utterance: rows `offset` to `offset + count`."""
+    """Where an array keeps an utterance: rows `offset` to `offset + count`."""
 
     offset: str  # columns of the index
     count: str
     dtype: type[np.generic]
 
 
-LAYOUTS = {
+# Of the recordings, in shards; and of the texts, in one file.
+SPOKEN = {
     "mel": Layout("frame_offset", "frames", np.float32),
     "f0": Layout("frame_offset", "frames", np.float32),
-    "phones": Layout("phone_offset", "phones", np.int16),
-    "durations": Layout("phone_offset", "phones", np.int16),
     "mel_cepstra": Layout("cepstrum_offset", "cepstrum_frames", np.float32),
     "world_f0": Layout("cepstrum_offset", "cepstrum_frames", np.float32),
 }
-
+WRITTEN = {
+    "phones": Layout("phone_offset", "phones", np.int16),
+    "durations": Layout("phone_offset", "phones", np.int16),
+}
+LAYOUTS = {**SPOKEN, **WRITTEN}
 
 # Array → shape.
 Shapes = Mapping[str, tuple[int, ...]]
@@ -57,36 +69,107 @@ class StoreError(ValueError):
     """A feature file is missing, truncated or at odds with the index; the message names it."""
 
 
+class OtherKeyError(StoreError):
+    """A shard is one of other recordings or parameters; the message names the file."""
+
+    def __init__(self, path: Path, found: str, key: str) -> None:
+        super().__init__(
+            f"{path} is of other recordings or parameters than features.json says: its key is "
+            f"{found!r}, not {key!r}; {REMEDY}"
+        )
+        self.found = found
+
+
+class Arrays:
+    """The arrays of one file, memory-mapped: what is not asked for stays on the disk."""
+
+    def __init__(self, path: Path, shapes: Shapes, key: str | None = None) -> None:
+        """Raises `StoreError` unless the file is whole, has the key if there is one, and holds
+        arrays of these shapes.
+        """
+        self.path = path
+        try:
+            file = safe_open(path, framework="numpy")
+            self._slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = (file.metadata() or {}).get(KEY, "")
+        except (OSError, SafetensorError) as error:
+            raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
+        if key is not None and found != key:
+            raise OtherKeyError(path, found, key)
+        for name, shape in shapes.items():
+            code = {np.float32: "F32", np.int16: "I16"}[LAYOUTS[name].dtype]
+            own = self._slices.get(name)
+            form = "nothing" if own is None else f"{own.get_dtype()} {tuple(own.get_shape())}"
+            if form != f"{code} {shape}":
+                raise StoreError(
+                    f"{path} must hold {name} {code} {shape} by the index, got {form}; {REMEDY}"
+                )
+
+    def read(self, name: str, rows: slice, utterance: str) -> np.ndarray:
+        """A copy of some rows. Raises `StoreError` where they are not finite."""
+        values = self._slices[name][rows]
+        if not np.isfinite(values).all():
+            raise StoreError(f"{self.path} holds NaN or infinity in {name} of {utterance}; remove "
+                             f"it and {REMEDY}")  # fmt: skip
+        return values
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an utterance lies."""
+
+    shard: str
+    rows: Mapping[str, slice]  # by offset column
+
+
 @dataclass(frozen=True)
 class FeatureStore:
-    """Features of a corpus, memory-mapped and read-only. Make it with `open`."""
+    """Features of a corpus, memory-mapped. Make it with `open`."""
 
     index: pd.DataFrame  # indexed by utterance
     params: FeatureParams
     sampling_rate: int  # Hz
     inventory: list[str]  # the phone of each value of `phones`
-    _arrays: Mapping[str, np.ndarray]
-    _rows: Mapping[str, Mapping[str, slice]]  # by offset column, then utterance
+    _written: Arrays
+    _shards: Mapping[str, Arrays]
+    _places: Mapping[str, Place]
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Map the features in `folder`.
 
-        Raises `StoreError` if a file is missing, unreadable, or of another size than by the index.
+        Raises `StoreError` if a file is missing, unreadable, of another size than by the index, or
+        of other features.
         """
         index = _read_table(folder / "index.parquet").set_index("utterance")
         settings = _read_json(folder / "features.json")
-        if not isinstance(settings, dict) or {"features", "sampling_rate"} - settings.keys():
+        if (
+            not isinstance(settings, dict)
+            or {"features", "sampling_rate", "keys"} - settings.keys()
+        ):
             raise StoreError(f"{folder / 'features.json'} lacks what it must hold; {REMEDY}")
         feature_params = params.parse(FeatureParams, settings["features"], "features")
-        arrays = open_arrays(folder, shapes(feature_params, index), "r")
+        keys: dict[str, str] = settings["keys"]
+        tables = {str(name): table for name, table in index.groupby("shard", sort=False)}
+        if tables.keys() != keys.keys():
+            raise StoreError(
+                f"{folder / 'features.json'} and index.parquet name different shards; {REMEDY}"
+            )
         return cls(
             index=index,
             params=feature_params,
             sampling_rate=settings["sampling_rate"],
             inventory=_read_json(folder / "inventory.json"),
-            _arrays=arrays,
-            _rows={layout.offset: _rows_by_utterance(index, layout) for layout in LAYOUTS.values()},
+            _written=Arrays(folder / PHONES, shapes(WRITTEN, feature_params, index)),
+            _shards={
+                name: Arrays(
+                    shard_path(folder / SHARDS, name),
+                    shapes(SPOKEN, feature_params, table),
+                    keys[name],
+                )
+                for name, table in tables.items()
+            },
+            _places=_places(index),
         )
 
     def mel(self, utterance: str) -> NDArray[np.float32]:
@@ -114,24 +197,48 @@ class FeatureStore:
         return self._of("world_f0", utterance)
 
     def _of(self, array: str, utterance: str) -> np.ndarray:
-        rows = self._rows[LAYOUTS[array].offset]
-        if utterance not in rows:
+        place = self._places.get(utterance)
+        if place is None:
             raise KeyError(f"utterance {utterance!r} is not in the feature index")
-        values = self._arrays[array][rows[utterance]]
-        if not np.isfinite(values).all():
-            raise StoreError(f"{array}.npy holds NaN or infinity in {utterance}; {REMEDY}")
-        return values
+        arrays = self._written if array in WRITTEN else self._shards[place.shard]
+        return arrays.read(array, place.rows[LAYOUTS[array].offset], utterance)
 
 
 def with_offsets(index: pd.DataFrame) -> pd.DataFrame:
-    """Add the offset columns to an index that has counts: utterances lie end to end."""
-    counts = {layout.offset: layout.count for layout in LAYOUTS.values()}
-    return index.assign(
-        **{
-            offset: index[count].cumsum().shift(fill_value=0).astype(np.int64)
-            for offset, count in counts.items()
-        }
-    )
+    """Add the offset columns to an index that has counts and shards: utterances lie end to end."""
+    places = {}
+    for layout in LAYOUTS.values():
+        counts = index[layout.count]
+        within = counts.groupby(index["shard"]) if layout in SPOKEN.values() else counts
+        places[layout.offset] = (within.cumsum() - counts).astype(np.int64)
+    return index.assign(**places)
+
+
+def shapes(layouts: Mapping[str, Layout], feature_params: FeatureParams, index: Any) -> Shapes:
+    """The shape of each array of `layouts`, to hold all utterances of `index`.
+
+    `index` has the columns of the counts, as a table or as a mapping of sequences.
+    """
+    widths = {
+        "mel": (feature_params.mels,),
+        "mel_cepstra": (feature_params.mel_cepstrum_order + 1,),
+    }
+    return {
+        name: (int(np.sum(index[layout.count])), *widths.get(name, ()))
+        for name, layout in layouts.items()
+    }
+
+
+def shard_path(shards: Path, name: str) -> Path:
+    """The file of a shard in a folder of shards."""
+    return shards / f"{name}.safetensors"
+
+
+def write_shard(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> None:
+    """Write a shard, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    save_file(dict(arrays), partial, {KEY: key})
+    partial.replace(path)
 
 
 def write_tables(
@@ -140,64 +247,38 @@ def write_tables(
     feature_params: FeatureParams,
     sampling_rate: int,
     inventory: list[str],
+    written: Mapping[str, Sequence[np.ndarray]],
+    keys: Mapping[str, str],
 ) -> None:
-    """Write all but the arrays; `index` holds its key as a column."""
+    """Write all but the shards.
+
+    `index` holds its key as a column; `written` each array of `WRITTEN` by utterance, in the
+    index's order; `keys` the key of each shard.
+    """
     index.to_parquet(folder / "index.parquet", index=False)
-    settings = {"sampling_rate": sampling_rate, "features": asdict(feature_params)}
+    arrays = {n: np.concatenate(parts).astype(LAYOUTS[n].dtype) for n, parts in written.items()}
+    save_file(arrays, folder / PHONES)
     _write_json(folder / "inventory.json", inventory)
+    settings = {
+        "sampling_rate": sampling_rate,
+        "features": asdict(feature_params),
+        "keys": {shard: keys[shard] for shard in index["shard"].unique()},
+    }
     _write_json(folder / "features.json", settings)
 
 
-def create_arrays(folder: Path, array_shapes: Shapes) -> None:
-    """Write the array files, full of zeros. Raises `OSError` if the disk cannot hold them."""
-    for name, shape in array_shapes.items():
-        path = folder / f"{name}.npy"
-        np.lib.format.open_memmap(path, mode="w+", dtype=LAYOUTS[name].dtype, shape=shape).flush()
-        # The file has holes as yet. A full disk should be an error here, and not the death of
-        # whoever writes into a hole later.
-        if hasattr(os, "posix_fallocate"):
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def open_arrays(
-    folder: Path, array_shapes: Shapes, mode: Literal["r", "r+"]
-) -> dict[str, np.ndarray]:
-    """Map the array files. Raises `StoreError` if one is missing or not of its shape."""
-    arrays = {}
-    for name, shape in array_shapes.items():
-        path = folder / f"{name}.npy"
-        try:
-            array = np.load(path, mmap_mode=mode, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise StoreError(f"{path} is missing or cut short ({error}); {REMEDY}") from None
-        dtype = np.dtype(LAYOUTS[name].dtype)
-        if array.shape != shape or array.dtype != dtype:
-            raise StoreError(
-                f"{path} must hold {dtype} {shape} by the index, "
-                f"got {array.dtype} {array.shape}; {REMEDY}"
-            )
-        arrays[name] = array
-    return arrays
-
-
-def shapes(feature_params: FeatureParams, index: pd.DataFrame) -> Shapes:
-    """The shape of each array, to hold all utterances of `index`."""
-    widths = {
-        "mel": (feature_params.mels,),
-        "mel_cepstra": (feature_params.mel_cepstrum_order + 1,),
-    }
+def _places(index: pd.DataFrame) -> dict[str, Place]:
+    layouts = {layout.offset: layout.count for layout in LAYOUTS.values()}
+    columns = [index[name].tolist() for pair in layouts.items() for name in pair]
     return {
-        name: (int(index[layout.count].to_numpy().sum()), *widths.get(name, ()))
-        for name, layout in LAYOUTS.items()
-    }
-
-
-def _rows_by_utterance(index: pd.DataFrame, layout: Layout) -> dict[str, slice]:
-    starts, counts = index[layout.offset].tolist(), index[layout.count].tolist()
-    return {
-        utterance: slice(start, start + count)
-        for utterance, start, count in zip(index.index, starts, counts, strict=True)
+        utterance: Place(
+            shard,
+            {
+                offset: slice(start, start + count)
+                for offset, start, count in zip(layouts, values[::2], values[1::2], strict=True)
+            },
+        )
+        for utterance, shard, *values in zip(index.index, index["shard"], *columns, strict=True)
     }
 
 
