@@ -7,14 +7,14 @@ import torch
 from spoken_corpus import FEATURES, SAMPLING_RATE
 
 from adaptts.features import mel, prosody
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import GriffinLim
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=32)
 
 
 @pytest.fixture(scope="module")
-def vocoder() -> Vocoder:
-    return Vocoder(FEATURES, SAMPLING_RATE, MODEL)
+def vocoder() -> GriffinLim:
+    return GriffinLim(FEATURES, SAMPLING_RATE, MODEL)
 
 
 def vowel(f0_hz: float = 140.0) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_the_same_log_mel_sounds_the_same_whatever_the_global_generator(vocoder)
     first = vocoder(log_mel)
     assert torch.equal(state, torch.get_rng_state())
     torch.manual_seed(2)
-    np.testing.assert_array_equal(first, Vocoder(FEATURES, SAMPLING_RATE, MODEL)(log_mel))
+    np.testing.assert_array_equal(first, GriffinLim(FEATURES, SAMPLING_RATE, MODEL)(log_mel))
 
 
 @pytest.mark.parametrize("shift", [0.0, 5.0, 60.0, 1e30])
@@ -87,4 +87,4 @@ def test_values_that_are_not_finite_are_refused(vocoder, value):
 
 def test_a_hop_of_more_than_half_a_window_is_refused():
     with pytest.raises(ValueError, match=r"hop_samples 600 must be at most half of .* 1024"):
-        Vocoder(replace(FEATURES, hop_samples=600), SAMPLING_RATE, MODEL)
+        GriffinLim(replace(FEATURES, hop_samples=600), SAMPLING_RATE, MODEL)
