@@ -47,7 +47,7 @@ class TrimParams:
     """Which quiet ends of recordings are cut off; pauses within stay. See corpora.trimming."""
 
     threshold_db: PositiveReal = 40.0  # what is this far below the recording's loudest is quiet
-    margin_seconds: Weight = 0.1  # of the quiet, left before and after
+    margin_seconds: Weight = 0.15  # of the quiet, left before and after
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -66,11 +66,13 @@ def hifi_gan(waveform: np.ndarray, rate: int, mels: int, highest_hz: float) -> n
 
 def vocos(waveform: np.ndarray) -> np.ndarray:
     """With librosa's filters for torchaudio's, which are the same but rounded to float32."""
-    spectrum = torchaudio.transforms.Spectrogram(n_fft=1024, hop_length=256, center=True, power=1)
+    spectrum = torchaudio.transforms.Spectrogram(
+        n_fft=1024, hop_length=256, center=True, power=1, wkwargs={"dtype": torch.float64}
+    )
     filters = librosa.filters.mel(
         sr=24000, n_fft=1024, n_mels=100, htk=True, norm=None, dtype=np.float64
     )
-    mels = torch.from_numpy(filters) @ spectrum.double()(torch.from_numpy(waveform))
+    mels = torch.from_numpy(filters) @ spectrum(torch.from_numpy(waveform))
     return torch.log(torch.clip(mels, min=1e-7)).T.numpy()
 
 

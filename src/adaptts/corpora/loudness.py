@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
+from adaptts.corpora import audio
 from adaptts.corpora.audio import Waveform
+
+# K-weighting, a high shelf and a high-pass: the Recommendation's tables, which are for this rate.
+RATE = 48000
+SHELF = [1.53512485958697, -2.69169618940638, 1.19839281085285]
+SHELF += [1.0, -1.69065929318241, 0.73248077421585]
+HIGHPASS = [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621]
 
 BLOCK_SECONDS, STEP_SECONDS = 0.4, 0.1
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0  # LUFS; LU from what the absolute gate leaves
@@ -20,14 +27,13 @@ SILENCE = 1e-20  # power, of which a logarithm can be taken
 def block_powers(waveform: Waveform, sampling_rate: int) -> NDArray[np.float64]:
     """The K-weighted mean square of each block of [samples]; what is left at the end is no block.
 
-    Of a sound shorter than a block, which the Recommendation does not measure, all is one block.
+    It is taken at 48 kHz, whatever the rate of the samples, so that it is the Recommendation's. Of
+    a sound shorter than a block, which the Recommendation does not measure, all is one block.
     """
-    energy = np.cumsum(np.square(sosfilt(_weighting(sampling_rate), waveform)))
-    energy = np.concatenate([[0.0], energy])
-    length = min(round(BLOCK_SECONDS * sampling_rate), len(waveform))
-    count = 1 + int((len(waveform) - length) / (STEP_SECONDS * sampling_rate))
-    starts = np.rint(np.arange(count) * STEP_SECONDS * sampling_rate).astype(np.int64)
-    starts = np.minimum(starts, len(waveform) - length)
+    weighted = sosfilt([SHELF, HIGHPASS], audio.resample(waveform, sampling_rate, RATE, "soxr"))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(weighted))])
+    length = min(round(BLOCK_SECONDS * RATE), len(weighted))
+    starts = np.arange(0, len(weighted) - length + 1, round(STEP_SECONDS * RATE))
     return (energy[starts + length] - energy[starts]) / length
 
 
@@ -45,29 +51,3 @@ def integrated(powers: NDArray[np.float64]) -> float:
 
 def _lufs(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return OFFSET + 10 * np.log10(np.maximum(power, SILENCE))
-
-
-def _weighting(sampling_rate: int) -> NDArray[np.float64]:
-    """K-weighting as second-order sections: a high shelf and a high-pass.
-
-    The Recommendation has coefficients for 48 kHz alone; these analogue prototypes give them to
-    twelve places there, and the same curve at other rates (Mansbridge, Finn and Reiss 2012).
-    """
-    frequency, gain_db, q = 1681.974450955533, 3.999843853973347, 0.7071752369554196
-    k = np.tan(np.pi * frequency / sampling_rate)
-    high = 10 ** (gain_db / 20)
-    band = high**0.4996667741545416
-    shelf = [high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k]
-    frequency, highpass_q = 38.13547087602444, 0.5003270373238773
-    low = np.tan(np.pi * frequency / sampling_rate)
-    return np.array(
-        [
-            [*(np.array(shelf) / (1 + k / q + k * k)), *_poles(k, q)],
-            [1.0, -2.0, 1.0, *_poles(low, highpass_q)],
-        ]
-    )
-
-
-def _poles(k: float, q: float) -> list[float]:
-    scale = 1 + k / q + k * k
-    return [1.0, 2 * (k * k - 1) / scale, (1 - k / q + k * k) / scale]

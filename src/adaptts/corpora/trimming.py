@@ -13,7 +13,7 @@ from adaptts.corpora.audio import Waveform
 from adaptts.params import TrimParams
 
 STEP_SECONDS = 0.01  # frames are two steps long
-SUSTAINED = 3  # frames in a row, 40 ms
+SUSTAINED = 5  # frames in a row, 60 ms
 LOWEST_HZ = 60.0
 NOISE_FRAMES = 10  # the quietest of a recording, whose mean level is taken for its noise …
 NOISE_DB = 6.0  # … above which this much is sound
