@@ -1,14 +1,27 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import small_corpus
 import torch
+import yaml
+from scipy.signal import resample_poly
 from spoken_corpus import FEATURES, SAMPLING_RATE
 
 from adaptts.features import mel, prosody
 from adaptts.models.vocoder import GriffinLim
 
+PAGE = (Path(__file__).parents[2] / "docs" / "vocoders.md").read_text(encoding="utf-8")
+BLOCKS = {
+    name: yaml.safe_load(block)
+    for name, block in re.findall(r"### (.*?)\n.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
+}
+VOCODERS = {
+    name: (block["corpus"]["sampling_rate"], replace(FEATURES, **block["features"]))
+    for name, block in BLOCKS.items()
+}
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=32)
 
 
@@ -39,6 +52,28 @@ def test_copy_synthesis_keeps_mel_and_pitch(vocoder):
     voiced = (pitch > 0) & (found > 0)
     assert voiced.mean() > 0.8  # Griffin-Lim roughens the voice
     assert np.abs(np.log2(found[voiced] / pitch[voiced])).mean() < 0.02
+
+
+def resampled_vowel(rate: int) -> np.ndarray:
+    return resample_poly(vowel(), rate, SAMPLING_RATE)
+
+
+@pytest.mark.parametrize(("rate", "features"), VOCODERS.values(), ids=VOCODERS)
+def test_copies_keep_time_and_mel_with_the_features_of_other_vocoders(rate, features):
+    """Frames of which the first is centred half a hop behind the beginning included."""
+    waveform = resampled_vowel(rate)
+    waveform[: rate // 2] *= 0.01  # an edge to tell time by
+    log_mel = mel.log_mel(waveform, rate, features)
+    copy = GriffinLim(features, rate, MODEL)(log_mel)
+    assert len(copy) == len(log_mel) * features.hop_samples
+    again = mel.log_mel(copy[: len(waveform)], rate, features)
+    audible = log_mel > log_mel.max() - 6
+    assert np.abs(again - log_mel)[audible].mean() < 0.3  # nepers
+    power, given = np.square(copy[: len(waveform)]), np.square(waveform)
+    smooth = np.ones(rate // 50) / (rate // 50)
+    found, expected = (np.convolve(each, smooth, "same") for each in (power, given))
+    edges = [np.argmax(each[rate // 4 :] > each.max() / 8) for each in (found, expected)]
+    assert abs(edges[0] - edges[1]) < 0.004 * rate  # half a hop is 5.8 ms
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 50])
