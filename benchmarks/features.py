@@ -2,19 +2,22 @@
 
     python benchmarks/features.py [--utterances 30] [--rate 16000] [--processes 2]
 
-A synthetic corpus of 24 voices is made in a temporary folder. The stage `features` then runs on it as it
-is, with exact phone times, and with these forgotten, so that texts are pronounced and phones are
-aligned; with one process and with several, one after the other, whose results are compared byte by
-byte. `x real time` is seconds of sound for each CPU second: per core, whatever else runs. Efficiency
-is T₁/(n · Tₙ) of the wall times, which only an otherwise idle machine tells; overhead is the ratio of
-the CPU seconds. Memory is the peak of the largest process.
+A synthetic corpus of 24 voices is made in a temporary folder. The stage `features` then runs on it
+as it is, with exact phone times, and with these forgotten, so that texts are pronounced and phones
+are aligned; with one process and with several, one after the other, whose results are compared byte
+by byte. `x real time` is seconds of sound for each CPU second: per core, whatever else runs, with
+the start of Python (2 s a process) in it. Efficiency is T₁/(n · Tₙ) of the wall times, which only an
+otherwise idle machine tells; overhead is the ratio of the CPU seconds, which tells on a busy one how
+far it could be from 1. Memory is the peak of the largest process.
 
 Then mel and F0 of the same recordings are made in turns, round by round, by
 
 ours       the store's way: numpy's FFT; DIO for whole arrays, refined by WORLD's StoneMask
 espnet     ESPnet's text-to-speech recipes: librosa's mels, pyworld's DIO and StoneMask
 harvest    the same with WORLD's harvest, as Parallel WaveGAN's recipes have it
-pyin       librosa alone: its mels and its probabilistic YIN (of a few recordings: it is slow)
+pyin       librosa alone: its mels and its probabilistic YIN
+
+the last two of a few recordings alone, for they are slow.
 """
 
 import argparse
@@ -31,7 +34,6 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import pyworld
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -42,8 +44,10 @@ from adaptts.corpora.manifest import Manifest  # noqa: E402
 from adaptts.features import mel, prosody  # noqa: E402
 from adaptts.params import Experiment, FeatureParams  # noqa: E402
 
+import pyworld  # isort: skip  # noqa: E402  after prosody, which hushes its announcements
+
 ROUNDS = 3
-FEW = 12  # recordings for what is slow
+SLOW, FEW = ("harvest", "pyin"), 12  # recordings
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def compare(corpus: Manifest, features: FeatureParams) -> None:
         ),
         "pyin": lambda sound: (librosa_mel(sound, rate, features), pyin(sound, rate, features)),
     }
-    chosen = {name: sounds[:FEW] if name == "pyin" else sounds for name in ways}
+    chosen = {name: sounds[:FEW] if name in SLOW else sounds for name in ways}
     least = dict.fromkeys(ways, np.inf)
     for way, own in chosen.items():
         ways[way](own[0])  # filters, and what numba compiles
