@@ -23,7 +23,7 @@ from adaptts.evaluation.level import finish
 from adaptts.evaluation.measure import NotMeasurableError
 from adaptts.evaluation.toolkits import distortion
 from adaptts.features.mel import log_mel
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import GriffinLim
 
 EXPERIMENT = params.read(Path(__file__).resolve().parents[1] / "params.yaml")
 RATE = EXPERIMENT.corpus.sampling_rate
@@ -62,7 +62,7 @@ def compared() -> dict[str, Pairs]:
     """Pairs of a prediction and a reference, by kind."""
     voices = synthetic.voices()[:: len(synthetic.voices()) // SENTENCES]
     sentences = synthetic.draw_sentences(SENTENCES, np.random.default_rng(0))
-    vocoder = Vocoder(EXPERIMENT.features, RATE, EXPERIMENT.model)
+    vocoder = GriffinLim(EXPERIMENT.features, RATE, EXPERIMENT.model)
     kinds: dict[str, Pairs] = {
         "itself": [],
         "itself, 2.5 ms later": [],

@@ -37,7 +37,9 @@ def check() -> None:
         )
     needed = max(experiment.episodes.shots) + experiment.episodes.queries
     found = RECORDED[corpus.reader](corpus, DOWNLOADS)
-    report = doctor.examine(found, corpus, experiment.split.unit, needed)
+    report = doctor.examine(
+        found, corpus, experiment.split.unit, needed, experiment.features.mel_max_hz
+    )
     doctor.write(report, CHECKED)
     print(doctor.summarise(report))
     print(

@@ -17,7 +17,7 @@ from adaptts.evaluation.recognition import Listener
 from adaptts.evaluation.voice import Evaluator, Task
 from adaptts.features.processes import Workers, available
 from adaptts.features.store import FeatureStore
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import open_vocoder
 from adaptts.params import Experiment
 from pipeline import THREADS
 from pipeline.stage import Stage, run, whole
@@ -72,7 +72,7 @@ def open_evaluator(params: Experiment) -> Evaluator:
     store = FeatureStore.open(Path("data/features"))
     listener = Listener.open(CORPUS, Path("models/recogniser"), params.evaluation)
     instruments = Instruments.open(CORPUS, store, EPISODES, listener, params.evaluation)
-    return Evaluator(instruments, Vocoder(store.params, store.sampling_rate, params.model))
+    return Evaluator(instruments, open_vocoder(store.params, store.sampling_rate, params.model))
 
 
 def measure(evaluator: Evaluator, part: Part) -> None:

@@ -16,7 +16,7 @@ from adaptts.evaluation.references import (
 )
 from adaptts.evaluation.results import Results
 from adaptts.features.store import FeatureStore
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import open_vocoder
 from pipeline.stage import Stage, run, whole
 
 CORPUS, EPISODES = Path("data/corpus"), Path("data/episodes")
@@ -28,7 +28,7 @@ def main(stage: Stage) -> None:
     episodes = table.read(EPISODES / "episodes.parquet")
     listener = Listener.open(CORPUS, Path("models/recogniser"), params)
     instruments = Instruments.open(CORPUS, store, EPISODES, listener, params)
-    vocoder = Vocoder(store.params, store.sampling_rate, stage.params.model)
+    vocoder = open_vocoder(store.params, store.sampling_rate, stage.params.model)
     results, retakes = Results(), 0
     for name in tqdm(split.test, desc=stage.address, unit=split.unit, disable=None):
         asked = queries(episodes, name)

@@ -50,6 +50,26 @@ class ParamsError(ValueError):
 
 
 @dataclass(frozen=True, config=STRICT)
+class TrimParams:
+    """Which quiet ends of recordings are cut off; pauses within stay. See corpora.trimming."""
+
+    threshold_db: PositiveReal = 40.0  # what is this far below the recording's loudest is quiet
+    margin_seconds: Weight = 0.15  # of the quiet, left before and after
+
+
+@dataclass(frozen=True, config=STRICT)
+class LoudnessParams:
+    """The level of recordings by ITU-R BS.1770. See corpora.loudness."""
+
+    lufs: Annotated[float, Field(ge=-50, le=-10)]
+    # speaker: one gain for all of a speaker's utterances, so that they keep their differences
+    per: Literal["utterance", "speaker"] = "utterance"
+
+
+Resampler = Literal["polyphase", "soxr"]
+
+
+@dataclass(frozen=True, config=STRICT)
 class CorpusParams:
     """Which recordings, and how many of them."""
 
@@ -71,6 +91,10 @@ class CorpusParams:
     # Leave out, and list in corpus.json, what cannot be used, where it would be an error
     tolerate: bool = False
     language: str = "en-us"  # espeak-ng's name of the language, for text without phones
+    # Of recordings, as are the next two. soxr's filter is steeper: see corpora.audio.resample
+    resampler: Resampler = "polyphase"
+    trim: TrimParams | None = None  # None: recordings keep their ends
+    loudness: LoudnessParams | None = None  # None: recordings get one peak, audio.PEAK
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,6 +135,22 @@ class FeatureParams:
     frame_period_ms: PositiveReal  # of WORLD's analysis
     alignment_pooled_iterations: Count  # with one variance for all phones, before those with own
     alignment_iterations: Positive  # of Viterbi training, for corpora without phone times
+    # What vocoders differ in: docs/vocoders.md has the settings of the common ones.
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    mel_norm: Literal["none", "slaney"] = "none"  # of the filters: peaks of 1, or areas of 1
+    # Frames are centred at 0, hop, 2 hop, …; false: at the middle of each hop
+    mel_centred: bool = True
+    mel_epsilon: Weight = 0.0  # added to the power of each bin, whose root is its magnitude
+    mel_floor: PositiveReal = 1e-5  # magnitudes of mel bands below it count as it
+
+    @model_validator(mode="after")
+    def check_centres(self) -> Self:
+        if not self.mel_centred and (self.n_fft - self.hop_samples) % 2:
+            raise ValueError(
+                "with mel_centred false, n_fft and hop_samples must both be even or both be odd, "
+                f"got {self.n_fft} and {self.hop_samples}"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_ranges(self) -> Self:
@@ -145,6 +185,16 @@ class EpisodeParams:
 
 
 @dataclass(frozen=True, config=STRICT)
+class VocoderFileParams:
+    """A vocoder of the user's. See models.vocoder."""
+
+    path: str
+    sha256: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{64}$")
+    ]  # of the file, which DVC does not watch
+
+
+@dataclass(frozen=True, config=STRICT)
 class ModelParams:
     """The one acoustic model of all arms, and the vocoder."""
 
@@ -154,8 +204,15 @@ class ModelParams:
     kernel: Positive  # taps of each convolution; odd
     speaker_channels: Positive
     predictor_channels: Positive
-    vocoder: Literal["griffin_lim"]
-    vocoder_iterations: Positive
+    vocoder: Literal["griffin_lim", "exported"]
+    vocoder_iterations: Positive  # of griffin_lim
+    vocoder_file: VocoderFileParams | None = None  # of exported
+
+    @model_validator(mode="after")
+    def check_vocoder(self) -> Self:
+        if (self.vocoder == "exported") != (self.vocoder_file is not None):
+            raise ValueError("vocoder_file goes with vocoder: exported, and only with it")
+        return self
 
     @model_validator(mode="after")
     def check_kernel(self) -> Self:

@@ -40,10 +40,10 @@ class Corpus:
         values = {"reader": "folder", "sampling_rate": RATE, "seed": 1, "path": str(self.folder)}
         return CorpusParams(**{**values, **changes})
 
-    def examine(self, needed: int = 1, **changes) -> doctor.Report:
+    def examine(self, needed: int = 1, mel_max_hz: float = 0.0, **changes) -> doctor.Report:
         params = self.params(**changes)
         found = RECORDED["folder"](params, self.folder)
-        return doctor.examine(found, params, "speaker", needed)
+        return doctor.examine(found, params, "speaker", needed, mel_max_hz)
 
 
 @pytest.fixture
@@ -68,6 +68,18 @@ def test_a_corpus_without_a_fault_has_no_findings(corpus):
     assert report.findings == []
     assert report.excluded() == {}
     assert len(report.table) == 60
+
+
+def test_mel_bands_above_all_that_was_recorded_are_told_of(corpus, tmp_path):
+    assert corpus.examine(mel_max_hz=8000.0).findings == []
+    (tmp_path / "narrow").mkdir()
+    narrow = Corpus(tmp_path / "narrow")
+    for seed in range(20):
+        narrow.add(f"n{seed}", speak(TEXTS[0], seed, rate=8000), TEXTS[0], rate=8000)
+    (finding,) = narrow.examine(mel_max_hz=8000.0).findings
+    assert finding.kind == "empty_band"
+    assert "nothing above 4000 Hz; lower features.mel_max_hz 8000" in finding.detail
+    assert narrow.examine(mel_max_hz=4000.0).findings == []
 
 
 def plant(corpus: Corpus) -> dict[str, str]:

@@ -15,7 +15,7 @@ from adaptts.evaluation.instruments import Instruments
 from adaptts.evaluation.recognition import Listener
 from adaptts.features import extraction
 from adaptts.features.store import FeatureStore
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import GriffinLim
 from adaptts.params import EpisodeParams, EvaluationParams, PointParams, SplitParams
 
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=8)
@@ -79,5 +79,5 @@ def instruments(
 
 
 @pytest.fixture(scope="session")
-def vocoder(store: FeatureStore) -> Vocoder:
-    return Vocoder(FEATURES, store.sampling_rate, MODEL)
+def vocoder(store: FeatureStore) -> GriffinLim:
+    return GriffinLim(FEATURES, store.sampling_rate, MODEL)

@@ -1,20 +1,33 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import small_corpus
 import torch
+import yaml
+from scipy.signal import resample_poly
 from spoken_corpus import FEATURES, SAMPLING_RATE
 
 from adaptts.features import mel, prosody
-from adaptts.models.vocoder import Vocoder
+from adaptts.models.vocoder import GriffinLim
 
+PAGE = (Path(__file__).parents[2] / "docs" / "vocoders.md").read_text(encoding="utf-8")
+BLOCKS = {
+    name: yaml.safe_load(block)
+    for name, block in re.findall(r"### (.*?)\n.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
+}
+VOCODERS = {
+    name: (block["corpus"]["sampling_rate"], replace(FEATURES, **block["features"]))
+    for name, block in BLOCKS.items()
+}
 MODEL = replace(small_corpus.MODEL, vocoder_iterations=32)
 
 
 @pytest.fixture(scope="module")
-def vocoder() -> Vocoder:
-    return Vocoder(FEATURES, SAMPLING_RATE, MODEL)
+def vocoder() -> GriffinLim:
+    return GriffinLim(FEATURES, SAMPLING_RATE, MODEL)
 
 
 def vowel(f0_hz: float = 140.0) -> np.ndarray:
@@ -41,6 +54,28 @@ def test_copy_synthesis_keeps_mel_and_pitch(vocoder):
     assert np.abs(np.log2(found[voiced] / pitch[voiced])).mean() < 0.02
 
 
+def resampled_vowel(rate: int) -> np.ndarray:
+    return resample_poly(vowel(), rate, SAMPLING_RATE)
+
+
+@pytest.mark.parametrize(("rate", "features"), VOCODERS.values(), ids=VOCODERS)
+def test_copies_keep_time_and_mel_with_the_features_of_other_vocoders(rate, features):
+    """Frames of which the first is centred half a hop behind the beginning included."""
+    waveform = resampled_vowel(rate)
+    waveform[: rate // 2] *= 0.01  # an edge to tell time by
+    log_mel = mel.log_mel(waveform, rate, features)
+    copy = GriffinLim(features, rate, MODEL)(log_mel)
+    assert len(copy) == len(log_mel) * features.hop_samples
+    again = mel.log_mel(copy[: len(waveform)], rate, features)
+    audible = log_mel > log_mel.max() - 6
+    assert np.abs(again - log_mel)[audible].mean() < 0.3  # nepers
+    power, given = np.square(copy[: len(waveform)]), np.square(waveform)
+    smooth = np.ones(rate // 50) / (rate // 50)
+    found, expected = (np.convolve(each, smooth, "same") for each in (power, given))
+    edges = [np.argmax(each[rate // 4 :] > each.max() / 8) for each in (found, expected)]
+    assert abs(edges[0] - edges[1]) < 0.004 * rate  # half a hop is 5.8 ms
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 50])
 def test_each_frame_gives_a_hop_of_samples(vocoder, frames):
     waveform = vocoder(mel.log_mel(vowel(), SAMPLING_RATE, FEATURES)[:frames])
@@ -55,7 +90,7 @@ def test_the_same_log_mel_sounds_the_same_whatever_the_global_generator(vocoder)
     first = vocoder(log_mel)
     assert torch.equal(state, torch.get_rng_state())
     torch.manual_seed(2)
-    np.testing.assert_array_equal(first, Vocoder(FEATURES, SAMPLING_RATE, MODEL)(log_mel))
+    np.testing.assert_array_equal(first, GriffinLim(FEATURES, SAMPLING_RATE, MODEL)(log_mel))
 
 
 @pytest.mark.parametrize("shift", [0.0, 5.0, 60.0, 1e30])
@@ -87,4 +122,4 @@ def test_values_that_are_not_finite_are_refused(vocoder, value):
 
 def test_a_hop_of_more_than_half_a_window_is_refused():
     with pytest.raises(ValueError, match=r"hop_samples 600 must be at most half of .* 1024"):
-        Vocoder(replace(FEATURES, hop_samples=600), SAMPLING_RATE, MODEL)
+        GriffinLim(replace(FEATURES, hop_samples=600), SAMPLING_RATE, MODEL)

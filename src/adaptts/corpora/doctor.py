@@ -31,6 +31,7 @@ RATE_FACTOR = 2.0  # a reader who is twice as fast as usual read something else 
 RATE_DEVIATIONS = 5.0  # … if that is also far outside the spread of the speaker's own rates
 FEWEST = 10  # utterances for a spread to mean something
 FAINT_DB = 70.0  # below the loudest: no signal, in a spectrum
+BAND_SHARE = 0.9  # of the mel bands' range: where recordings reach less far, some bands are empty
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ KINDS = {
     "duration": Kind("shorter or longer than utterances usually are", True),
     "sampling_rate": Kind("not the rate of most recordings; is resampled", False),
     "bandwidth": Kind("far less than usual: once had a lower sampling rate?", False),
+    "empty_band": Kind("recordings end below features.mel_max_hz: bands of noise alone", False),
     "clipped": Kind("samples at full scale", False),
     "characters": Kind("digits, symbols or letters of another script: how are they said?", False),
     "extra": Kind("recordings that no text belongs to", False),
@@ -91,11 +93,13 @@ class Report:
         }
 
 
-def examine(found: Found, params: CorpusParams, unit: str, needed: int) -> Report:
+def examine(
+    found: Found, params: CorpusParams, unit: str, needed: int, mel_max_hz: float = 0.0
+) -> Report:
     """Look at all that was found of the speakers asked for.
 
     `unit` is the column whose values are held out, `needed` the utterances that each of them must
-    have for support and queries.
+    have for support and queries. The mel bands reach up to `mel_max_hz`.
     """
     rows, listed = recorded.without_listed(found.rows, params.exclude)
     gaps = [
@@ -119,6 +123,7 @@ def examine(found: Found, params: CorpusParams, unit: str, needed: int) -> Repor
         else:
             measured.append((row, outcome))
     findings += _compare(measured)
+    findings += _empty_bands(measured, mel_max_hz)
     findings += _characters([row for row, _ in measured])
     findings += _extras(found, rows)
     report = Report(findings, _tabulate(measured))
@@ -146,7 +151,8 @@ def summarise(report: Report) -> str:
         lines.append(f"{len(found):7d}  {name:14s} {kind.meaning}")
         if found:
             first = found[0]
-            lines.append(f"{'':25s}{first.utterance or first.speaker}: {first.detail:.150}")
+            whose = first.utterance or first.speaker
+            lines.append(f"{'':25s}{f'{whose}: ' if whose else ''}{first.detail:.150}")
     lines.append(f"{len(report.excluded()):7d}  in all are on the exclusion list")
     return "\n".join(lines)
 
@@ -243,6 +249,19 @@ def _compare(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
         if not shortest <= each.seconds <= LONG_SECONDS:
             yield Finding("duration", name, speaker, f"{each.seconds:.2f} s")
     yield from _rates(measured)
+
+
+def _empty_bands(measured: Sequence[tuple[Row, Measured]], mel_max_hz: float) -> Iterator[Finding]:
+    """Whether mel bands lie above all that most recordings hold, as after resampling upwards."""
+    if not measured:
+        return
+    usual_hz = float(np.median([each.bandwidth_hz for _, each in measured]))
+    if usual_hz < BAND_SHARE * mel_max_hz:
+        detail = (
+            f"most recordings have nothing above {usual_hz:.0f} Hz; lower features.mel_max_hz "
+            f"{mel_max_hz:.0f} to about that"
+        )
+        yield Finding("empty_band", "", "", detail)
 
 
 def _rates(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:

@@ -81,11 +81,27 @@ def clipped_samples(recording: Recording) -> int:
 
 
 def _check_length(path: Path, size: int) -> None:
-    """A WAV file cut short reads as a shorter one; its header tells."""
+    """Most files cut short cannot be read; those of these kinds read as shorter ones."""
     with path.open("rb") as file:
-        header = file.read(8)
-    if header[:4] == b"RIFF":
-        told = int.from_bytes(header[4:], "little") + 8
-        # Programs that write to a pipe leave the length open: all ones, or nothing.
-        if told not in (8, 2**32 + 7) and size < told:
-            raise AudioError(f"{path} is cut short: {size} of {told} bytes")
+        told = _told_bytes(file.read(28))
+    if told is not None and size < told:
+        raise AudioError(f"{path} is cut short: {size} of {told} bytes")
+
+
+def _told_bytes(header: bytes) -> int | None:
+    """How many bytes a file has by its header, or None where that does not say."""
+    fields = {  # where the length stands, and what it leaves out
+        b"RIFF": (slice(4, 8), "little", 8),  # WAV
+        b"RF64": (slice(20, 28), "little", 8),
+        b"riff": (slice(16, 24), "little", 0),  # W64
+        b"FORM": (slice(4, 8), "big", 8),  # AIFF
+        b".snd": (slice(8, 12), "big", int.from_bytes(header[4:8], "big")),  # AU
+    }
+    if header[:4] not in fields:
+        return None
+    place, order, left_out = fields[header[:4]]
+    length = header[place]
+    # Programs that write to a pipe leave the length open: all ones, or nothing.
+    if set(length) <= {0x00} or set(length) == {0xFF}:
+        return None
+    return int.from_bytes(length, order) + left_out

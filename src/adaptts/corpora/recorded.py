@@ -6,26 +6,34 @@ the recordings are brought to the corpus' rate and level.
 """
 
 import csv
+import math
 import os
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from adaptts.corpora import archives, audio, inspection, manifest, transcripts
+from adaptts.corpora import archives, audio, inspection, manifest, preparation, transcripts
 from adaptts.corpora.audio import AudioError
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.transcripts import Source
 from adaptts.corpora.wording import spoken_words
 from adaptts.params import CorpusParams
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+# What libsndfile reads, and names such files.
+AUDIO = (
+    *(".wav", ".wave", ".rf64", ".w64", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif"),
+    *(".aifc", ".au", ".snd", ".caf", ".sph", ".nist"),
+)
 _LONGEST_NAME = 120  # characters: utterances name files together with speaker, shots and steps
 _MOST_GAPS, _LARGEST_GAP = 100, 0.1  # more is no gap of a corpus, but half a copy
 _EXCLUSION_COLUMNS = ["utterance", "reason"]
@@ -72,10 +80,12 @@ class Reader:
         `corpus.tolerate`, those rows are left out and stand in corpus.json.
         """
         found = select(self.find(params, downloads), params)
-        table, info = _bring(found, params, folder)
+        table, info, prepared = _bring(found, params, folder)
         texts = found.words or (spoken_words(text, params.language) for text in table["text"])
         grammar = manifest.alternatives(texts)
         manifest.write(folder, table, info, grammar)
+        if params.trim or params.loudness:
+            prepared.to_csv(folder / "preparation.csv", index=False, lineterminator="\n")
 
 
 def obtain(
@@ -244,11 +254,16 @@ def _read_exclusions(path: Path) -> dict[str, str]:
 
 def _bring(
     found: Found, params: CorpusParams, folder: Path
-) -> tuple[pd.DataFrame, manifest.CorpusInfo]:
-    """Write the recordings; returns the manifest's table and what is to be said of the corpus."""
+) -> tuple[pd.DataFrame, manifest.CorpusInfo, pd.DataFrame]:
+    """Write the recordings.
+
+    Returns the manifest's table, what is to be said of the corpus, and what was done to each
+    recording.
+    """
+    loudness = _speakers_loudness(found.rows, params)
 
     def bring(row: Row) -> _Brought:
-        return _bring_one(row, folder, params.sampling_rate)
+        return _bring_one(row, folder, params, loudness.get(row.speaker))
 
     brought = side_by_side(bring, found.rows, params.reader)
     problems = [
@@ -281,7 +296,26 @@ def _bring(
             *(Remark(row.utterance, note) for row, each in used for note in each.notes),
         ],
     )
-    return table, info
+    prepared = pd.DataFrame({"utterance": row.utterance, **each.prepared} for row, each in used)
+    return table, info, prepared
+
+
+def _speakers_loudness(rows: Sequence[Row], params: CorpusParams) -> dict[str, float]:
+    """The loudness of all that each speaker says, in LUFS, where the level is set by it."""
+    if params.loudness is None or params.loudness.per != "speaker":
+        return {}
+
+    def measure(row: Row) -> NDArray[np.float64] | None:
+        try:
+            return preparation.prepare(row.source, params).block_powers(params)
+        except AudioError:
+            return None  # which is reported when the recording is brought
+
+    powers: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    for row, own in zip(rows, side_by_side(measure, rows, "loudness"), strict=True):
+        if own is not None:
+            powers[row.speaker].append(own)
+    return {speaker: preparation.loudness_together(own) for speaker, own in powers.items()}
 
 
 @dataclass(frozen=True)
@@ -291,17 +325,32 @@ class _Brought:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    prepared: dict[str, float | None] = field(default_factory=dict)  # a row of preparation.csv
 
 
-def _bring_one(row: Row, folder: Path, sampling_rate: int) -> _Brought:
+def _bring_one(
+    row: Row, folder: Path, params: CorpusParams, speaker_lufs: float | None
+) -> _Brought:
     try:
-        waveform, recording = inspection.read(row.source)
+        prepared = preparation.prepare(row.source, params)
     except AudioError as error:
         return _Brought(problem=str(error))
-    resampled = audio.resample(waveform, recording.sampling_rate, sampling_rate)
-    finished = audio.finish(resampled, sampling_rate, row.utterance)
-    audio.write(folder / _path(row), finished, sampling_rate)
-    return _Brought(len(finished) / sampling_rate, tuple(inspection.notes(recording)))
+    level = preparation.level(prepared, params, speaker_lufs)
+    rate = params.sampling_rate
+    finished = audio.finish(prepared.waveform, rate, row.utterance, level.gain)
+    audio.write(folder / _path(row), finished, rate)
+    notes = [*inspection.notes(prepared.recording), *filter(None, [level.note])]
+    before, after = prepared.cut_seconds
+    return _Brought(
+        len(finished) / rate,
+        tuple(notes),
+        prepared={
+            "cut_before_seconds": round(before, 4),
+            "cut_after_seconds": round(after, 4),
+            "measured_lufs": None if level.lufs is None else round(level.lufs, 2),
+            "gain_db": round(20 * math.log10(level.gain), 2),
+        },
+    )
 
 
 def _path(row: Row) -> str:

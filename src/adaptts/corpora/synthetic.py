@@ -108,6 +108,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
     where espeak-ng does not run.
     """
     del downloads
+    _check_nothing_is_for_recordings(params)
     utterances = list(_choose_utterances(params))
     with ExitStack() as stack:
         synthesisers = [
@@ -192,6 +193,15 @@ def locate_phones(
             "end_seconds": np.array([*starts[1:], samples]) / sampling_rate,
         }
     )
+
+
+def _check_nothing_is_for_recordings(params: CorpusParams) -> None:
+    """The phones' times hold for what espeak-ng says from end to end, resampled as it is here."""
+    if params.trim or params.loudness or params.resampler != "polyphase":
+        raise manifest.ManifestError(
+            "corpus.trim, corpus.loudness and corpus.resampler are for recordings, and the reader "
+            "synthetic has none; take trim: null, loudness: null and resampler: polyphase"
+        )
 
 
 def _choose_utterances(params: CorpusParams) -> Iterator[Utterance]:

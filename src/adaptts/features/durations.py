@@ -7,16 +7,21 @@ MOST_FRAMES = int(np.iinfo(np.int16).max)  # the type of stored durations
 
 
 def from_times(
-    utterance: str, end_seconds: NDArray[np.float64], frames: int, frames_per_second: float
+    utterance: str,
+    end_seconds: NDArray[np.float64],
+    frames: int,
+    frames_per_second: float,
+    first_centre: float = 0.0,
 ) -> NDArray[np.int64]:
     """Mel frames of each phone, given where each ends: a frame belongs to the phone at its centre.
 
-    The last phone gets the frames that are left, so the sum is `frames`. A phone too short to hold
-    a centre borrows the nearest frame of a neighbour. Raises `ValueError` as `check_frames` does.
+    `first_centre` is the first frame's, in frames. The last phone gets the frames that are left,
+    so the sum is `frames`. A phone too short to hold a centre borrows the nearest frame of a
+    neighbour. Raises `ValueError` as `check_frames` does.
     """
     check_frames(utterance, len(end_seconds), frames)
     # Times are in seconds, so a boundary at a centre can lie a rounding error behind it.
-    ends = np.ceil(np.round(end_seconds * frames_per_second, 6)).astype(np.int64)
+    ends = np.ceil(np.round(end_seconds * frames_per_second, 6) - first_centre).astype(np.int64)
     ends[-1] = frames
     return np.diff(_spread(ends, frames), prepend=0)
 

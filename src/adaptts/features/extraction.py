@@ -93,7 +93,9 @@ def _exact_durations(
     ends = recordings.phones.groupby("utterance", sort=False)["end_seconds"].agg(np.array)
     frames_per_second = recordings.info.sampling_rate / params.hop_samples
     return [
-        durations.from_times(utterance, ends[utterance], frames, frames_per_second)
+        durations.from_times(
+            utterance, ends[utterance], frames, frames_per_second, mel.first_centre(params)
+        )
         for utterance, frames in zip(index["utterance"], index["frames"], strict=True)
     ]
 

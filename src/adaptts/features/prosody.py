@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptts.features import mel
 from adaptts.features.dio import dio
 from adaptts.params import FeatureParams
 
@@ -90,6 +91,7 @@ def at_mel_frames(
 
     The nearest and no mean of two: a mean with an unvoiced neighbour's 0 would be no pitch at all.
     """
-    centres_ms = np.arange(frames) * (1000.0 * params.hop_samples / sampling_rate)
+    centres = np.arange(frames) + mel.first_centre(params)
+    centres_ms = centres * (1000.0 * params.hop_samples / sampling_rate)
     nearest = np.rint(centres_ms / params.frame_period_ms).astype(np.int64)
     return f0_hz[np.minimum(nearest, len(f0_hz) - 1)].astype(np.float32)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from adaptts.evaluation.statistics import LEAST_SPEAKERS
@@ -124,9 +125,12 @@ def _model(results: Results) -> Iterator[str]:
         f"(window {features.n_fft}, hop {features.hop_samples} samples), durations, pitch and "
         f"voicing."
     )
-    yield (
-        f"Sound is made by Griffin-Lim [@griffin1984] with {model.vocoder_iterations} iterations."
-    )
+    if model.vocoder_file is None:
+        sound = f"Griffin-Lim [@griffin1984] with {model.vocoder_iterations} iterations"
+    else:
+        file = model.vocoder_file
+        sound = f"the vocoder {PurePath(file.path).name} (SHA-256 {file.sha256[:12]}…)"
+    yield f"Sound is made by {sound}."
     weights = ", ".join(f"{name} {value:g}" for name, value in vars(training.loss).items())
     yield f"The losses are weighted {weights}."
     yield (
