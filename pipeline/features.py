@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adaptts.features import extraction, processes
+from adaptts.features import extraction, inventory, processes
 from pipeline.stage import Stage, run, whole
 
 
@@ -11,6 +11,7 @@ def main(stage: Stage) -> None:
         extraction.extract(
             Path("data/corpus"), stage.params.features, folder, processes.available()
         )
+        print(inventory.summarise(inventory.read(folder)))
 
 
 if __name__ == "__main__":

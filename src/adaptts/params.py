@@ -103,6 +103,8 @@ class FeatureParams:
     mel_cepstrum_order: Positive
     frame_period_ms: PositiveReal  # of WORLD's analysis
     alignment_iterations: Positive  # of Viterbi training, for corpora without phone times
+    stress: Literal["drop", "keep"] = "drop"  # marks on vowels, of phones made from text
+    tone: Literal["keep", "drop"] = "keep"  # digits behind vowels and finals
 
     @model_validator(mode="after")
     def check_ranges(self) -> Self:

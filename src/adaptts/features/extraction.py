@@ -10,7 +10,16 @@ from tqdm import tqdm
 
 from adaptts.corpora import manifest
 from adaptts.corpora.manifest import Manifest
-from adaptts.features import acoustics, alignment, durations, mel, prosody, store, text
+from adaptts.features import (
+    acoustics,
+    alignment,
+    durations,
+    inventory,
+    mel,
+    prosody,
+    store,
+    text,
+)
 from adaptts.features.acoustics import Analysis
 from adaptts.features.processes import Workers
 from adaptts.params import FeatureParams
@@ -28,9 +37,9 @@ def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> 
     """
     recordings = manifest.read(corpus)
     rate = recordings.info.sampling_rate
-    transcripts = _transcripts(recordings)
-    inventory = text.inventory_of(transcripts.values())
-    places = {phone: place for place, phone in enumerate(inventory)}
+    transcripts = _transcripts(recordings, params)
+    names = inventory.inventory_of(transcripts.values())
+    places = {phone: place for place, phone in enumerate(names)}
     phones = [
         np.array([places[phone] for phone in transcripts[utterance]])
         for utterance in recordings.table["utterance"]
@@ -46,19 +55,19 @@ def extract(corpus: Path, params: FeatureParams, folder: Path, workers: int) -> 
     with Workers(workers) as pool:
         exact = _exact_durations(recordings, index, params)
         _analyse(Analysis(corpus, folder, rate, params, shapes), index, pool)
-        lengths = exact or _aligned_durations(folder, index, phones, params, pool, len(inventory))
+        lengths = exact or _aligned_durations(folder, index, phones, params, pool, len(names))
     arrays = store.open_arrays(folder, shapes, "r+")
     arrays["phones"][:] = np.concatenate(phones)
     arrays["durations"][:] = np.concatenate(lengths)
-    store.write_tables(folder, index, params, rate, inventory)
+    store.write_tables(folder, index, params, rate, names)
+    speakers = dict(zip(index["utterance"], index["speaker"], strict=True))
+    inventory.write(inventory.count(names, transcripts, speakers), folder)
 
 
-def _transcripts(recordings: Manifest) -> text.Transcripts:
+def _transcripts(recordings: Manifest, params: FeatureParams) -> text.Transcripts:
     if recordings.phones is not None:
-        return text.exact_transcripts(recordings.phones)
-    table = recordings.table
-    texts = dict(zip(table["utterance"], table["text"], strict=True))
-    return text.pronounce(texts, recordings.info.language)
+        return text.exact_transcripts(recordings.phones, params)
+    return text.pronounce(recordings.table, recordings.info.language, params)
 
 
 def _index(

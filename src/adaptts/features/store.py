@@ -8,6 +8,7 @@ durations.npy               [phones] int16, mel frames of each phone
 mel_cepstra.npy             [cepstrum frames, order + 1] float32, c0 first
 world_f0.npy                [cepstrum frames] float32, Hz, 0 where unvoiced
 inventory.json              the phones; 0 is padding and occurs in no utterance
+inventory.csv               how often each phone is said: see `inventory`
 features.json               sampling rate and parameters of the analysis
 """
 
