@@ -199,3 +199,6 @@ def test_the_summary_counts_and_the_picture_draws_every_kind(corpus, tmp_path):
     doctor.write(report, tmp_path / "check")
     written = pd.read_csv(tmp_path / "check" / "check.csv")
     assert len(written) == len(report.findings)
+    words = pd.read_csv(tmp_path / "check" / "words.csv").set_index("word")
+    assert words.loc["BBC", ["said", "utterances"]].tolist() == ["letter by letter", "spelt"]
+    assert words.loc["снег", "utterances"] == "script"

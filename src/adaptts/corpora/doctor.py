@@ -312,9 +312,8 @@ def _characters(rows: Sequence[Row], language: str) -> Iterator[Finding]:
     for row in rows:
         found = sorted({c for c in row.text if _script(c) not in ("", usual)})
         if found:
-            detail = (
-                f"has {' '.join(found)} in {row.text!r:.80}: {read_out(row.text, language)!r:.120}"
-            )
+            read = read_out(row.text, language)
+            detail = f"has {' '.join(found)} in {row.text!r:.80}, read as {read!r:.120}"
             yield Finding("characters", row.utterance, row.speaker, detail)
 
 

@@ -14,6 +14,7 @@ espeak-ng is not asked: its IPA drops all digits of a tone's name but the first,
 """
 
 import re
+import sys
 from collections.abc import Iterable
 
 from pypinyin import Style, lazy_pinyin
@@ -63,5 +64,5 @@ def transcribe(syllables: Iterable[str]) -> tuple[list[str], list[str]]:
         if said is None:
             unknown.append(syllable)
         else:
-            phones += said
+            phones += map(sys.intern, said)
     return phones, unknown

@@ -6,6 +6,7 @@ and of tone (a digit at the end); whoever does not want them removes them.
 """
 
 import re
+import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -204,7 +205,8 @@ def _phones(line: str, tonal: bool) -> list[str]:
     if tonal:
         phones = [f"{phone[:-1]}3" if len(phone) > 1 and phone[-1] == "ɜ" else phone
                   for phone in phones]  # fmt: skip
-    return [phone for phone in phones if phone.strip(STRESS + SECONDARY_STRESS)]
+    # Interned: a corpus has millions of phones, but few names.
+    return [sys.intern(phone) for phone in phones if phone.strip(STRESS + SECONDARY_STRESS)]
 
 
 def _bare(line: str) -> str:

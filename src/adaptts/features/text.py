@@ -1,6 +1,7 @@
 """Texts as phones, with the stress and tone that the parameters ask for."""
 
 import re
+import sys
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ def pronounce(table: pd.DataFrame, language: str, params: FeatureParams) -> Tran
 def _spoken(clause: list[str], params: FeatureParams) -> list[str]:
     """A clause's phones and the silence behind it."""
     if params.stress == "drop":
-        clause = [_STRESS.sub("", phone) for phone in clause]
+        clause = [sys.intern(_STRESS.sub("", phone)) for phone in clause]
     if params.tone == "drop":
-        clause = [_TONE.sub("", phone) for phone in clause]
+        clause = [sys.intern(_TONE.sub("", phone)) for phone in clause]
     return [*clause, SILENCE]
