@@ -13,6 +13,7 @@ from adaptts.corpora import audio
 from adaptts.corpora.manifest import Manifest
 from adaptts.features import alignment, mel, text
 from adaptts.features.alignment import Script
+from adaptts.features.inventory import inventory_of
 from adaptts.features.processes import Workers
 from adaptts.params import FeatureParams
 
@@ -41,8 +42,8 @@ def mel_path(spoken: Manifest, params: FeatureParams) -> Path:
 
 @pytest.fixture(scope="module")
 def scripts(spoken: Manifest, params: FeatureParams) -> list[Script]:
-    transcripts = text.exact_transcripts(spoken.phones)
-    inventory = text.inventory_of(transcripts.values())
+    transcripts = text.exact_transcripts(spoken.phones, params)
+    inventory = inventory_of(transcripts.values())
     made = []
     start = 0
     for row in spoken.table.to_dict("records"):

@@ -14,11 +14,10 @@ import re
 
 from adaptts.corpora.manifest import normalise_text
 from adaptts.corpora.reading import read_out
+from adaptts.corpora.reading.numbers import UNSPACED
 
-# Han with its extensions and compatibility forms, and kana with the mark of long vowels.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_CHARACTER = re.compile(f"([{_UNSPACED}])")
-_GAP = re.compile(f"(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])")
+_CHARACTER = re.compile(f"([{UNSPACED}])")
+_GAP = re.compile(f"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])")
 
 
 def spoken_words(text: str, language: str) -> str:
@@ -27,7 +26,7 @@ def spoken_words(text: str, language: str) -> str:
     `language` is espeak-ng's name of it. What the function has returned it does not change.
     """
     words = normalise_text(read_out(text, language))
-    return " ".join(_CHARACTER.sub(r" \1 ", words).split())
+    return normalise_text(_CHARACTER.sub(r" \1 ", words))
 
 
 def written(words: str) -> str:

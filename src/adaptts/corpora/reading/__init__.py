@@ -55,6 +55,9 @@ def read_out(text: str, language: str) -> str:
     base = language.split("-")[0]
     text = _FRACTION.sub(" ", _ELLIPSIS.sub(", ", text)).translate(_MARKS)
     text = unicodedata.normalize("NFKC", text)
+    if language == chinese.LANGUAGE or base in _READERS:
+        # Soft hyphens and the like. Other scripts need their joiners.
+        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
     if language == chinese.LANGUAGE:
         text = chinese.read(text)
     elif base in _READERS:

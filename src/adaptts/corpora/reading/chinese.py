@@ -8,7 +8,7 @@ import cn2an
 LANGUAGE = "cmn"  # espeak-ng's name
 _LONGEST = 8  # digits; longer ones, and those that begin with 0, are read digit by digit
 
-_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
+_NUMBER = r"(?<![A-Za-z0-9])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
 _CURRENCIES = {"$": "美元", "€": "欧元", "£": "英镑", "¥": "元"}
 _UNITS = {
     "km/h": "公里每小时",
@@ -22,7 +22,7 @@ _UNITS = {
     "mg": "毫克",
     "g": "克",
     "ml": "毫升",
-    "°C": "摄氏度",
+    "°c": "摄氏度",
     "°": "度",
 }
 _SIGNS = {"+": "加", "=": "等于", "&": "和", "%": "百分号"}
@@ -69,11 +69,11 @@ _RULES: list[tuple[re.Pattern, Callable[[re.Match], str]]] = [
             lambda found: f"{_say(found[2])}{found[3]}{_CURRENCIES[found[1]]}",
         ),
         (
-            rf"({_NUMBER}) ?({'|'.join(_UNITS)})(?![A-Za-z])",
-            lambda found: _say(found[1]) + _UNITS[found[2]],
+            rf"(?i)({_NUMBER}) ?({'|'.join(_UNITS)})(?![a-z])",
+            lambda found: _say(found[1]) + _UNITS[found[2].lower()],
         ),
         (rf"(?<![0-9.第十百千])2(?=[{_MEASURES}])", lambda _: "两"),
-        (rf"(?<![A-Za-z])({_NUMBER})(?![A-Za-z])", lambda found: _say(found[1])),
+        (rf"({_NUMBER})(?![A-Za-z])", lambda found: _say(found[1])),
         (rf"[{''.join(_SIGNS)}]", lambda found: _SIGNS[found[0]]),
     ]
 ]

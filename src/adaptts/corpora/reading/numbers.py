@@ -1,7 +1,7 @@
 """Numbers and what is written beside them, in languages of letters."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from num2words import CONVERTER_CLASSES, num2words
 
@@ -11,9 +11,11 @@ from adaptts.corpora.reading.conventions import Conventions, Forms
 COUNTING = CONVERTER_CLASSES.keys() - {"am"}
 LONGEST = 12  # digits of a number that counts something
 
-# Neither letters nor digits before and behind; Chinese and Japanese write no spaces.
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff"
-_FREE, _END = rf"(?<![^\W_{_UNSPACED}])", rf"(?![^\W_{_UNSPACED}])"
+# Chinese and Japanese write no spaces: Han with its extensions and compatibility forms, and kana
+# with the mark of long vowels.
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# Neither other letters nor digits before and behind.
+_FREE, _END = rf"(?<![^\W_{UNSPACED}])", rf"(?![^\W_{UNSPACED}])"
 Rule = tuple[re.Pattern, Callable[[re.Match], str]]
 WHOLE = re.compile(rf"{_FREE}[0-9]+{_END}")
 _YEAR = r"1[1-9]\d\d|20[1-9]\d"  # "2004" is a cardinal in any case
@@ -43,6 +45,7 @@ class Reader:
     def _first_rules(self) -> list[Rule]:
         """What has a reading of its own, before its numbers become words."""
         its, number = self.conventions, self._number
+        long_units = [unit for unit in its.units if len(unit) > 1 or not unit.isalpha()]
         return [
             *((_compile(rf"(?<!\w){short}(\w?)"), _followed(words)) for short, words
               in its.abbreviations.items()),
@@ -60,9 +63,9 @@ class Reader:
              lambda found: self._money(found[1], found[3], found[2])),
             (_compile(rf"{_FREE}({number}) ?%"),
              lambda found: f"{self._cardinal(found[1])} {its.percent} "),
-            (_compile(rf"{_FREE}({number}) ?({_signs(its.units)}){_END}"),
-             lambda found: found[0] if self._is_long(found[1])
-             else self._counted(found[1], its.units, found[2])),
+            (_compile(rf"{_FREE}({number}) ({_signs(its.units)}){_END}"), self._measured),
+            # "5G" is no mass.
+            (_compile(rf"(?i){_FREE}({number})({_signs(long_units)}){_END}"), self._measured),
         ]  # fmt: skip
 
     def _own_rules(self) -> list[Rule]:
@@ -88,9 +91,9 @@ class Reader:
             (_compile(rf"(\bthe )?{_FREE}({_DAY})(?:st|nd|rd|th)?(?: of)? ({months})\b"
                       rf"(?: ({_YEAR}))?"),
              lambda found: f"the {self._ordinal(found[2])} of {found[3]}{self._after(found[4])}"),
-            (_compile(rf"{_FREE}(\d{{1,{LONGEST}}}(?:,\d{{3}})*)(?:st|nd|rd|th){_END}"),
+            (_compile(rf"{_FREE}(\d{{1,{LONGEST}}}(?:,\d{{3}})*)(?i:st|nd|rd|th){_END}"),
              lambda found: self._ordinal(found[1])),
-            (_compile(rf"{_FREE}({_YEAR}|[2-9]0)'?s{_END}"), self._decade),
+            (_compile(rf"{_FREE}({_YEAR}|[2-9]0)'?[sS]{_END}"), self._decade),
             (_compile(rf"{_FREE}{_TIME}{_END}"), self._english_time),
         ]  # fmt: skip
 
@@ -110,11 +113,11 @@ class Reader:
 
     def _french_rules(self) -> list[Rule]:
         return [
-            (_compile(rf"{_FREE}1er{_END}"), _constant("premier")),
-            (_compile(rf"{_FREE}1[èe]?re{_END}"), _constant("première")),
-            (_compile(rf"{_FREE}(\d{{1,{LONGEST}}})(?:e|ème|eme|nde?){_END}"),
+            (_compile(rf"(?i){_FREE}1er{_END}"), _constant("premier")),
+            (_compile(rf"(?i){_FREE}1[èe]?re{_END}"), _constant("première")),
+            (_compile(rf"(?i){_FREE}(\d{{1,{LONGEST}}})(?:e|ème|eme|nde?){_END}"),
              lambda found: self._ordinal(found[1])),
-            (_compile(rf"{_FREE}([01]?\d|2[0-3]) ?h(?: ?([0-5]\d))?{_END}"),
+            (_compile(rf"{_FREE}([01]?\d|2[0-3]) ?[hH](?: ?([0-5]\d))?{_END}"),
              lambda found: self._hours(found, "une heure", "heures")),
             (_compile(rf"{_FREE}{_TIME}{_END}"),
              lambda found: self._hours(found, "une heure", "heures")),
@@ -151,6 +154,12 @@ class Reader:
         # In French, what is less than two is one.
         single = self.base == "fr" and re.match(r"[01]\b", number)
         return f"{self._cardinal(number)} {one if single else several}"
+
+    def _measured(self, found: re.Match) -> str:
+        units = {unit.lower(): unit for unit in self.conventions.units}
+        if self._is_long(found[1]):
+            return found.group()
+        return self._counted(found[1], self.conventions.units, units[found[2].lower()])
 
     def _is_long(self, number: str) -> bool:
         return len(re.sub(r"\D", "", number.partition(self.conventions.decimal)[0])) > LONGEST
@@ -212,6 +221,6 @@ def _followed(words: str) -> Callable[[re.Match], str]:
     return lambda found: f"{words} {found[1]}" if found[1] else words
 
 
-def _signs(forms: Forms) -> str:
+def _signs(forms: Iterable[str]) -> str:
     """One of them; of those that begin alike the longest."""
     return "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
