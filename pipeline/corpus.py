@@ -43,8 +43,9 @@ def check() -> None:
     doctor.write(report, CHECKED)
     print(doctor.summarise(report))
     print(
-        f"All findings: {CHECKED}/check.csv; a picture: {CHECKED}/check.svg; to leave out what is "
-        f"listed in {CHECKED}/exclude.csv, look through it and name it as corpus.exclude"
+        f"All findings: {CHECKED}/check.csv; a picture: {CHECKED}/check.svg; words that are "
+        f"spelt or said in another language: {CHECKED}/words.csv; to leave out what is listed in "
+        f"{CHECKED}/exclude.csv, look through it and name it as corpus.exclude"
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adaptts.features import extraction, processes, shards
+from adaptts.features import extraction, inventory, processes, shards
 from adaptts.features.shards import Earlier
 from pipeline.former import former_files
 from pipeline.stage import Stage, run, whole
@@ -19,6 +19,7 @@ def main(stage: Stage) -> None:
         done = extraction.extract(
             Path("data/corpus"), stage.params.features, folder, processes.available(), earlier
         )
+        print(inventory.summarise(inventory.read(folder)))
     print(f"{stage.address}: {shards.summarise(done)}", flush=True)
     stage.clear_scratch()
 

@@ -142,6 +142,8 @@ class FeatureParams:
     mel_centred: bool = True
     mel_epsilon: Weight = 0.0  # added to the power of each bin, whose root is its magnitude
     mel_floor: PositiveReal = 1e-5  # magnitudes of mel bands below it count as it
+    stress: Literal["drop", "keep"] = "drop"  # marks on vowels, of phones made from text
+    tone: Literal["keep", "drop"] = "keep"  # digits behind vowels and finals
 
     @model_validator(mode="after")
     def check_centres(self) -> Self:

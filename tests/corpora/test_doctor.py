@@ -101,6 +101,7 @@ def plant(corpus: Corpus) -> dict[str, str]:
     corpus.add("mislabelled", speak(text, 106, rate=RATE), text, rate=48000)
     corpus.add("digits", speak(text, 107), "In 1834 there were 12 %.")
     corpus.add("script", speak(text, 108), "Six spoons of снег peas, 新.")
+    corpus.add("spelt", speak(text, 112), "Six spoons of fresh BBC peas.")
     corpus.add("long", np.tile(speak(text, 109), 20), " ".join([text] * 20))
     corpus.add("wordless", speak(text, 110), "?!")
     (corpus.folder / "empty.wav").write_bytes(b"")
@@ -120,7 +121,8 @@ def plant(corpus: Corpus) -> dict[str, str]:
         "other_rate": "sampling_rate",
         "mislabelled": "speaking_rate",
         "digits": "characters",
-        "script": "characters",
+        "script": "unsaid",
+        "spelt": "guess",
         "long": "duration",
         "wordless": "broken_row",
         "empty": "unusable",
@@ -133,8 +135,10 @@ def test_every_planted_fault_is_found_and_nothing_else(corpus):
     planted = plant(corpus)
     report = corpus.examine()
     found = {(finding.utterance, finding.kind) for finding in report.findings}
-    # A wrong header shows in the rate of the file as well.
-    assert found - {("mislabelled", "sampling_rate")} == set(planted.items())
+    # A wrong header shows in the rate of the file as well, strange letters in how they are said.
+    also = {("mislabelled", "sampling_rate"), ("script", "guess"), ("script", "characters")}
+    assert also < found
+    assert found - also == set(planted.items())
 
 
 def test_what_is_listed_is_left_out_and_recorded_and_the_rest_is_usable(corpus, tmp_path):
@@ -207,3 +211,6 @@ def test_the_summary_counts_and_the_picture_draws_every_kind(corpus, tmp_path):
     doctor.write(report, tmp_path / "check")
     written = pd.read_csv(tmp_path / "check" / "check.csv")
     assert len(written) == len(report.findings)
+    words = pd.read_csv(tmp_path / "check" / "words.csv").set_index("word")
+    assert words.loc["BBC", ["said", "utterances"]].tolist() == ["letter by letter", "spelt"]
+    assert words.loc["снег", "utterances"] == "script"

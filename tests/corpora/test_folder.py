@@ -57,15 +57,15 @@ def test_a_folder_becomes_a_corpus(source):
     describe(
         source,
         ["deep/Ä one.flac", "anna", "Hello,\n  “World”!", "x, y"],
-        ["good.wav", "Bert_2", "It's <b>me</b>", "NA"],
+        ["good.wav", "Bert_2", "It's *b* me & b", "NA"],
         header=[*HEADER, "mood"],
     )
     corpus = prepare(source)
     assert corpus.table["utterance"].tolist() == ["deep-_one", "good"]
-    assert corpus.table["text"].tolist() == ["Hello, “World”!", "It's <b>me</b>"]
+    assert corpus.table["text"].tolist() == ["Hello, “World”!", "It's *b* me & b"]
     assert corpus.table["mood"].tolist() == ["x, y", "NA"]
     assert corpus.table["seconds"].tolist() == pytest.approx([0.6, 0.6])
-    assert "hello world | it's b me b;" in (corpus.folder / "grammar.jsgf").read_text("utf-8")
+    assert "hello world | it's b me and b;" in (corpus.folder / "grammar.jsgf").read_text("utf-8")
     assert corpus.info.notes == []
 
 

@@ -9,7 +9,7 @@ from adaptts.corpora.wording import spoken_words, written
 @pytest.mark.parametrize(
     ("text", "language", "words"),
     [
-        ("Mr. Brown’s dog — isn't it?", "en-us", "mr brown's dog isn't it"),
+        ("Mr. Brown’s dog — isn't it?", "en-us", "mister brown's dog isn't it"),
         ("well-known 'quotes'", "en", "well known quotes"),
         ("1,234 men, 3.5% of 20", "en-gb", "one thousand two hundred and thirty four men three "
          "point five percent of twenty"),
@@ -18,8 +18,8 @@ from adaptts.corpora.wording import spoken_words, written
         ("Ｆｕｌｌ ｗｉｄｔｈ ﬁne", "en", "full width fine"),
         ("2nd, A4", "de", "2nd a4"),
         ("Ich habe 21 Äpfel", "de", "ich habe einundzwanzig äpfel"),
-        ("3,5", "de", "drei fünf"),
-        ("我有3本书。", "cmn", "我 有 3 本 书"),
+        ("3,5", "de", "drei komma fünf"),
+        ("我有3本书。", "cmn", "我 有 三 本 书"),
         ("我有iPhone", "cmn", "我 有 iphone"),
         ("テレビ、です", "ja", "テ レ ビ で す"),
         ("5 apples", "no such language", "5 apples"),

@@ -14,6 +14,7 @@ from adaptts.corpora import audio
 from adaptts.corpora.manifest import Manifest
 from adaptts.features import alignment, mel, text
 from adaptts.features.alignment import Script
+from adaptts.features.inventory import inventory_of
 from adaptts.features.processes import Workers
 from adaptts.params import FeatureParams
 
@@ -27,8 +28,8 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture(scope="module")
 def scripts(spoken: Manifest, params: FeatureParams) -> list[Script]:
-    transcripts = text.exact_transcripts(spoken.phones)
-    inventory = text.inventory_of(transcripts.values())
+    transcripts = text.exact_transcripts(spoken.phones, params)
+    inventory = inventory_of(transcripts.values())
     made = []
     for speaker, table in spoken.table.groupby("speaker", sort=False):
         shard = spoken.folder / f"{speaker}.safetensors"

@@ -1,17 +1,20 @@
 """AISHELL-3: 218 people read Mandarin news and phrases.
 
 85 hours, 88,035 recordings at 44.1 kHz, 19 GB. Y. Shi et al. (2021), OpenSLR 93, Apache 2.0. No
-checksum is published. Texts are Chinese characters; punctuation is not transcribed.
+checksum is published. Texts are Chinese characters; punctuation is not transcribed. The pinyin
+beside them is what the transcribers heard, sandhi and erhua included: phones are made of it.
 
-Set `corpus.language: cmn`. Known faults: characters stand in turn with pinyin, and lines where they
-do not pair up are left out; speakers who are not in spk-info.txt have the sex and accent unknown.
+Set `corpus.language: cmn`. Known faults: characters stand in turn with pinyin, save 儿 that colours
+the syllable before it; lines where they do not pair up are left out; speakers who are not in
+spk-info.txt have the sex and accent unknown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from adaptts.corpora.archives import Download
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
+from adaptts.corpora.pronunciation import PINYIN
 from adaptts.corpora.recorded import Found, Row, obtain, top_of, without_missing
 from adaptts.corpora.transcripts import Source, read_lines
 from adaptts.params import CorpusParams
@@ -39,18 +42,19 @@ def find(params: CorpusParams, downloads: Path) -> Found:
     unpaired: list[Remark] = []
     for part in PARTS:
         for number, name, tokens in _read_content(top / part / "content.txt"):
-            if len(tokens) % 2:
+            paired = _pair(tokens)
+            if paired is None:
                 unpaired.append(Remark(name, "its characters and pinyin do not pair up"))
                 continue
-            speaker = name[:7]
+            speaker, (text, pinyin) = name[:7], paired
             rows.append(
                 Row(
                     utterance=name,
                     speaker=speaker,
-                    text="".join(tokens[::2]),
+                    text=text,
                     source=top / part / "wav" / speaker / f"{name}.wav",
                     where=f"{part}/content.txt, line {number}",
-                    groups={**people.get(speaker, UNKNOWN), "subset": part},
+                    groups={**people.get(speaker, UNKNOWN), "subset": part, PINYIN: pinyin},
                 )
             )
     rows, gaps = without_missing(rows)
@@ -74,6 +78,24 @@ def _read_content(path: Source) -> Iterator[tuple[int, str, list[str]]]:
     for number, line in read_lines(path):
         name, *tokens = line.split()
         yield number, name.removesuffix(".wav"), tokens
+
+
+def _pair(tokens: Sequence[str]) -> tuple[str, str] | None:
+    """Text and pinyin of 武 wu3 术 shu4 or 一 yi4 点 儿 dianr3; None if they do not pair up."""
+    characters, syllables = "", []
+    alone = 0  # characters that wait for their pinyin
+    for token in tokens:
+        if token[-1] in "012345":
+            if alone != 1:
+                return None
+            syllables.append(token)
+            alone = 0
+        else:
+            characters += token
+            # 儿 has none of its own where it colours the syllable before it.
+            coloured = alone == 1 or (syllables and syllables[-1][-2:-1] == "r")
+            alone += not (token == "儿" and coloured)
+    return None if alone or not syllables else (characters, " ".join(syllables))
 
 
 def _read_people(path: Source) -> dict[str, dict[str, str]]:

@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import altair as alt
@@ -19,6 +19,8 @@ from scipy.signal import welch
 
 from adaptts.corpora import inspection, manifest, recorded
 from adaptts.corpora.audio import AudioError, Recording, Waveform
+from adaptts.corpora.pronunciation import Guess, guesses
+from adaptts.corpora.reading import read_out
 from adaptts.corpora.recorded import Found, Row
 from adaptts.corpora.transcripts import Source
 from adaptts.params import CorpusParams
@@ -53,6 +55,8 @@ KINDS = {
     "bandwidth": Kind("far less than usual: once had a lower sampling rate?", False),
     "empty_band": Kind("recordings end below features.mel_max_hz: bands of noise alone", False),
     "clipped": Kind("samples at full scale", False),
+    "unsaid": Kind("has letters or symbols that corpus.language has no sound for", True),
+    "guess": Kind("words spelt letter by letter or said in another language: words.csv", False),
     "characters": Kind("digits, symbols or letters of another script: how are they said?", False),
     "extra": Kind("recordings that no text belongs to", False),
     "small_speaker": Kind("too few utterances to be held out", False),
@@ -83,6 +87,7 @@ class Measured:
 class Report:
     findings: list[Finding]
     table: pd.DataFrame  # speaker, the groups, seconds, letters_per_second; by utterance
+    guessed: list[Guess]
 
     def excluded(self) -> dict[str, str]:
         """Utterance → why it belongs on the exclusion list."""
@@ -124,20 +129,30 @@ def examine(
             measured.append((row, outcome))
     findings += _compare(measured)
     findings += _empty_bands(measured, mel_max_hz)
-    findings += _characters([row for row, _ in measured])
+    readable = [row for row, _ in measured]
+    guessed = guesses({row.utterance: row.text for row in readable}, params.language)
+    findings += _unsaid(readable, params.language)
+    findings += _guesses(readable, guessed)
+    findings += _characters(readable, params.language)
     findings += _extras(found, rows)
-    report = Report(findings, _tabulate(measured))
-    return Report([*findings, *_small_units(report, unit, needed)], report.table)
+    report = Report(findings, _tabulate(measured), guessed)
+    return replace(report, findings=[*findings, *_small_units(report, unit, needed)])
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write check.csv, exclude.csv and check.svg."""
+    """Write check.csv, exclude.csv, words.csv and check.svg."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = ["kind", "utterance", "speaker", "detail"]
     table = pd.DataFrame(report.findings, columns=columns)
     table.to_csv(folder / "check.csv", index=False, lineterminator="\n")
     listed = pd.DataFrame(report.excluded().items(), columns=["utterance", "reason"])
     listed.to_csv(folder / "exclude.csv", index=False, lineterminator="\n")
+    words = pd.DataFrame(
+        [(guess.word, guess.how, guess.phones, " ".join(guess.utterances))
+         for guess in sorted(report.guessed, key=lambda guess: -len(guess.utterances))],
+        columns=["word", "said", "phones", "utterances"],
+    )  # fmt: skip
+    words.to_csv(folder / "words.csv", index=False, lineterminator="\n")
     (folder / "check.svg").write_text(draw(report), encoding="utf-8")
 
 
@@ -289,7 +304,23 @@ def _letters_per_second(row: Row, measured: Measured) -> float:
     return letters / max(measured.active_seconds, FRAME_SECONDS)
 
 
-def _characters(rows: Sequence[Row]) -> Iterator[Finding]:
+def _unsaid(rows: Sequence[Row], language: str) -> Iterator[Finding]:
+    for row, problem in recorded.unsayable(rows, language):
+        yield Finding("unsaid", row.utterance, row.speaker, problem)
+
+
+def _guesses(rows: Sequence[Row], guessed: Sequence[Guess]) -> Iterator[Finding]:
+    by_utterance: dict[str, list[str]] = defaultdict(list)
+    for guess in guessed:
+        for utterance in guess.utterances:
+            by_utterance[utterance].append(f"{guess.word} {guess.how}")
+    for row in rows:
+        if row.utterance in by_utterance:
+            detail = "; ".join(by_utterance[row.utterance])
+            yield Finding("guess", row.utterance, row.speaker, detail)
+
+
+def _characters(rows: Sequence[Row], language: str) -> Iterator[Finding]:
     """Texts with digits, symbols, or letters of another script than most of the corpus."""
     scripts = {row.utterance: Counter(map(_script, row.text)) for row in rows}
     everything = sum(scripts.values(), Counter[str]())
@@ -300,7 +331,8 @@ def _characters(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         found = sorted({c for c in row.text if _script(c) not in ("", usual)})
         if found:
-            detail = f"has {' '.join(found)} in {row.text!r:.80}"
+            read = read_out(row.text, language)
+            detail = f"has {' '.join(found)} in {row.text!r:.80}, read as {read!r:.120}"
             yield Finding("characters", row.utterance, row.speaker, detail)
 
 

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from adaptts.corpora import archives, audio, inspection, manifest, preparation, transcripts
 from adaptts.corpora.audio import AudioError
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
+from adaptts.corpora.pronunciation import texts_of, transcribe
 from adaptts.corpora.transcripts import Source
 from adaptts.corpora.wording import spoken_words
 from adaptts.params import CorpusParams
@@ -169,7 +170,10 @@ def select(found: Found, params: CorpusParams) -> Found:
     problems = side_by_side(lambda row: _complaint(inspection.check_file, row), drawn, "headers")
     pairs = [(row, problem) for row, problem in zip(drawn, problems, strict=True) if problem]
     drawn, unusable = settle(drawn, pairs, params, "recordings cannot be used")
-    exclusions += [*listed, *broken, *unusable]
+    drawn, unsaid = settle(
+        drawn, unsayable(drawn, found.info.language), params, "texts cannot be said"
+    )
+    exclusions += [*listed, *broken, *unusable, *unsaid]
     return replace(found, rows=drawn, info=replace(found.info, exclusions=exclusions))
 
 
@@ -227,6 +231,19 @@ def _row_problems(row: Row) -> Iterator[str]:
         manifest.check_name("speaker", row.speaker)
     except ManifestError as error:
         yield str(error)
+
+
+def unsayable(rows: Sequence[Row], language: str) -> list[tuple[Row, str]]:
+    """Which rows have a text that `language` cannot say, and why."""
+    table = pd.DataFrame(
+        {"utterance": row.utterance, "text": row.text, **row.groups} for row in rows
+    )
+    problems = transcribe(*texts_of(table, language)).problems if rows else {}
+    return [
+        (row, f"{row.where}: {problems[row.utterance]}")
+        for row in rows
+        if row.utterance in problems
+    ]
 
 
 def without_listed(rows: list[Row], path: str | None) -> tuple[list[Row], list[Remark]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from adaptts.corpora import manifest
 from adaptts.corpora.manifest import Manifest
-from adaptts.features import alignment, durations, mel, prosody, shards, store, text
+from adaptts.features import alignment, durations, inventory, mel, prosody, shards, store, text
 from adaptts.features.acoustics import Analysis
 from adaptts.features.processes import Workers
 from adaptts.features.shards import Done, Earlier
@@ -32,9 +32,9 @@ def extract(
     """
     recordings = manifest.read(corpus)
     rate = recordings.info.sampling_rate
-    transcripts = _transcripts(recordings)
-    inventory = text.inventory_of(transcripts.values())
-    places = {phone: place for place, phone in enumerate(inventory)}
+    transcripts = _transcripts(recordings, params)
+    names = inventory.inventory_of(transcripts.values())
+    places = {phone: place for place, phone in enumerate(names)}
     phones = [
         np.array([places[phone] for phone in transcripts[utterance]])
         for utterance in recordings.table["utterance"]
@@ -50,23 +50,23 @@ def extract(
     earlier = earlier or Earlier(finished, {})
     with Workers(workers) as pool:
         done = shards.make_all(Analysis(corpus, rate, params), index, earlier, pool)
-        lengths = exact or align_texts(earlier.kept, index, phones, params, pool, len(inventory))
+        lengths = exact or align_texts(earlier.kept, index, phones, params, pool, len(names))
     if earlier.kept != finished:
         finished.mkdir()
         for each in done:
             shutil.move(store.shard_path(earlier.kept, each.name), finished)
     keys = {each.name: each.key for each in done}
     written = {"phones": phones, "durations": lengths}
-    store.write_tables(folder, index, params, rate, inventory, written, keys)
+    store.write_tables(folder, index, params, rate, names, written, keys)
+    speakers = dict(zip(index["utterance"], index["speaker"], strict=True))
+    inventory.write(inventory.count(names, transcripts, speakers), folder)
     return done
 
 
-def _transcripts(recordings: Manifest) -> text.Transcripts:
+def _transcripts(recordings: Manifest, params: FeatureParams) -> text.Transcripts:
     if recordings.phones is not None:
-        return text.exact_transcripts(recordings.phones)
-    table = recordings.table
-    texts = dict(zip(table["utterance"], table["text"], strict=True))
-    return text.pronounce(texts, recordings.info.language)
+        return text.exact_transcripts(recordings.phones, params)
+    return text.pronounce(recordings.table, recordings.info.language, params)
 
 
 def _index(

@@ -10,6 +10,7 @@ phones.safetensors          of the whole corpus, end to end:
     phones                  [phones] int16, places in the inventory
     durations               [phones] int16, mel frames of each phone
 inventory.json              the phones; 0 is padding and occurs in no utterance
+inventory.csv               how often each phone is said: see `inventory`
 features.json               sampling rate and parameters of the analysis; each shard's key
 
 A shard holds nothing that depends on other recordings than its own. Its key tells of which it was

@@ -1,112 +1,57 @@
-"""Texts as phones: names by espeak-ng's rules, numbers by the corpus' inventory."""
+"""Texts as phones, with the stress and tone that the parameters ask for."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+import sys
 
-import espeakng_loader
 import pandas as pd
-from phonemizer.backend import EspeakBackend
-from phonemizer.backend.espeak.wrapper import EspeakWrapper
-from phonemizer.logger import get_logger
-from phonemizer.separator import Separator
 
+from adaptts.corpora import manifest, pronunciation
 from adaptts.corpora.manifest import SILENCE
-from adaptts.features.store import PADDING
+from adaptts.corpora.pronunciation import PronunciationError
+from adaptts.params import FeatureParams
 
 # Utterance → the names of its phones, silences included.
 Transcripts = dict[str, list[str]]
 
-# Readers pause here: after punctuation that ends a clause, and around dashes.
-_PAUSE = re.compile(r"(?<=[.,;:!?…])\s+|\s*[—–]\s*|\s+-+\s+")
-_SEPARATOR = Separator(phone=" ", word="|", syllable="")
-# Unicode categories of characters that must sound: letters, numbers, symbols, unassigned ones.
-# Marks, punctuation, spaces and modifiers only change what stands beside them.
-_SOUNDING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn"}
+_STRESS = re.compile(f"[{pronunciation.STRESS}{pronunciation.SECONDARY_STRESS}]")
+_TONE = re.compile(r"(?<=.)[0-9]$")
 
 
-class PronunciationError(ValueError):
-    """A text has no pronunciation; the message names utterance and characters."""
+def exact_transcripts(phones: pd.DataFrame, params: FeatureParams) -> Transcripts:
+    """The transcripts of a manifest whose phones are known.
 
-
-def exact_transcripts(phones: pd.DataFrame) -> Transcripts:
-    """The transcripts of a manifest whose phones are known."""
+    Raises `PronunciationError` where stress is to be kept: such phones come without.
+    """
+    if params.stress == "keep":
+        raise PronunciationError(
+            "features.stress is keep, but this corpus brings phones of its own, which bear no "
+            "stress; set features.stress: drop"
+        )
     return phones.groupby("utterance", sort=False)["phone"].agg(list).to_dict()
 
 
-def pronounce(texts: Mapping[str, str], language: str) -> Transcripts:
-    """Transcripts of the `texts` (utterance → text) by espeak-ng's rules for `language`.
+def pronounce(table: pd.DataFrame, language: str, params: FeatureParams) -> Transcripts:
+    """Transcripts of the texts in a manifest's `table` by the rules of `language`.
 
-    The phones are IPA without stress. Silence stands at both ends and wherever punctuation asks for
-    a pause. Raises `PronunciationError` for characters or texts that espeak-ng leaves unsaid, and
-    for an unknown language.
+    Silence stands at both ends and wherever punctuation asks for a pause. Raises a `ValueError`
+    that names every text that cannot be said, and for an unknown language.
     """
-    backend = _backend(language)
-    _check_characters(texts, backend, language)
-    clauses = {utterance: _clauses(text) for utterance, text in texts.items()}
-    spoken = iter(_phonemise(backend, [c for parts in clauses.values() for c in parts]))
-    transcripts = {}
-    for utterance, parts in clauses.items():
-        phones = [SILENCE]
-        for sounds in filter(None, [next(spoken) for _ in parts]):
-            phones += [*sounds, SILENCE]
-        if len(phones) == 1:
-            raise PronunciationError(
-                f"utterance {utterance}: espeak-ng says nothing to {texts[utterance]!r} in "
-                f"{language}; mend the text, leave it out, or change corpus.language"
-            )
-        transcripts[utterance] = phones
-    return transcripts
-
-
-def inventory_of(transcripts: Iterable[Sequence[str]]) -> list[str]:
-    """Padding, silence, and every other phone in alphabetical order: a phone's place is its id."""
-    names = set().union(*transcripts) - {SILENCE}
-    return [PADDING, SILENCE, *sorted(names)]
-
-
-def _backend(language: str) -> EspeakBackend:
-    EspeakWrapper.set_library(espeakng_loader.get_library_path())
-    EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
-    languages = sorted(EspeakBackend.supported_languages())
-    if language not in languages:
-        raise PronunciationError(
-            f"corpus.language {language!r} is none of espeak-ng's: {', '.join(languages)}"
-        )
-    return EspeakBackend(
-        language,
-        # No pattern: espeak-ng itself knows what the point of "Mr." and the comma of "1,000" mean.
-        punctuation_marks=re.compile(r"(?!)"),
-        language_switch="remove-flags",
-        words_mismatch="ignore",
-        logger=get_logger("quiet"),
+    said = pronunciation.transcribe(*pronunciation.texts_of(table, language))
+    manifest.fail(
+        [f"utterance {utterance}: {problem}" for utterance, problem in said.problems.items()],
+        f"{len(said.problems)} texts cannot be said; spell them out, leave them out by "
+        "corpus.exclude or corpus.tolerate: true, or change corpus.language",
     )
+    return {
+        utterance: [SILENCE, *(phone for clause in clauses for phone in _spoken(clause, params))]
+        for utterance, clauses in said.phones.items()
+    }
 
 
-def _clauses(text: str) -> list[str]:
-    """The parts of `text` between pauses, without those of nothing but punctuation."""
-    return [" ".join(part.split()) for part in _PAUSE.split(text) if any(map(_sounds, part))]
-
-
-def _sounds(character: str) -> bool:
-    return unicodedata.category(character) in _SOUNDING
-
-
-def _phonemise(backend: EspeakBackend, clauses: Sequence[str]) -> list[list[str]]:
-    lines = backend.phonemize(list(clauses), separator=_SEPARATOR, strip=True)
-    return [line.replace(_SEPARATOR.word, " ").split() for line in lines]
-
-
-def _check_characters(texts: Mapping[str, str], backend: EspeakBackend, language: str) -> None:
-    """Raise `PronunciationError` if espeak-ng drops a character that should sound."""
-    characters = sorted(filter(_sounds, set().union(*texts.values())))
-    sounds = _phonemise(backend, characters)
-    silent = {c for c, phones in zip(characters, sounds, strict=True) if not phones}
-    for utterance, text in texts.items():
-        found = sorted(silent.intersection(text))
-        if found:
-            raise PronunciationError(
-                f"utterance {utterance}: espeak-ng has no sound for {found} of {text!r} in "
-                f"{language}; spell it out in the text, leave the utterance out, or change "
-                "corpus.language"
-            )
+def _spoken(clause: list[str], params: FeatureParams) -> list[str]:
+    """A clause's phones and the silence behind it."""
+    if params.stress == "drop":
+        clause = [sys.intern(_STRESS.sub("", phone)) for phone in clause]
+    if params.tone == "drop":
+        clause = [sys.intern(_TONE.sub("", phone)) for phone in clause]
+    return [*clause, SILENCE]
