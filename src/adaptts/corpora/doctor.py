@@ -4,7 +4,6 @@ Every recording is read as it stands. Outliers are told from what is usual in th
 that single words and long sentences, telephones and studios are each judged by their own kind.
 """
 
-import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from scipy.signal import welch
 
 from adaptts.corpora import inspection, manifest, recorded
 from adaptts.corpora.audio import AudioError, Recording, Waveform
+from adaptts.corpora.content import content_hash, copies
 from adaptts.corpora.recorded import Found, Row
 from adaptts.corpora.transcripts import Source
 from adaptts.params import CorpusParams
@@ -71,7 +71,7 @@ class Measured:
 
     seconds: float
     sampling_rate: int
-    digest: str  # of the samples
+    content: str  # see content.content_hash
     active_seconds: float
     bandwidth_hz: float
     clipped: int
@@ -196,7 +196,7 @@ def _measure(row: Row) -> Measured | str:
     return Measured(
         seconds=len(waveform) / recording.sampling_rate,
         sampling_rate=recording.sampling_rate,
-        digest=hashlib.sha256(recording.samples.tobytes()).hexdigest(),
+        content=content_hash(waveform),
         active_seconds=_active_seconds(waveform, recording.sampling_rate),
         bandwidth_hz=_bandwidth(recording),
         clipped=inspection.clipped_samples(recording),
@@ -226,12 +226,11 @@ def _compare(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
     usual_bandwidth = float(np.median([each.bandwidth_hz for _, each in measured]))
     usual_seconds = float(np.median([each.seconds for _, each in measured]))
     shortest = min(SHORT_SECONDS, SHORT_SHARE * usual_seconds)
-    first: dict[str, str] = {}
+    repeated = copies((row.utterance, each.content) for row, each in measured)
     for row, each in measured:
         name, speaker = row.utterance, row.speaker
-        if each.digest in first:
-            yield Finding("duplicate", name, speaker, f"has the samples of {first[each.digest]}")
-        first.setdefault(each.digest, name)
+        if name in repeated:
+            yield Finding("duplicate", name, speaker, f"has the samples of {repeated[name]}")
         if each.clipped:
             yield Finding("clipped", name, speaker, f"{each.clipped} samples at full scale")
         if each.sampling_rate != usual_rate:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from adaptts.corpora import archives, audio, inspection, manifest, transcripts
 from adaptts.corpora.audio import AudioError
+from adaptts.corpora.content import content_hash, copies
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.transcripts import Source
 from adaptts.corpora.wording import spoken_words
@@ -269,16 +270,19 @@ def _bring(
             "text": " ".join(row.text.split()),
             "path": _path(row),
             "seconds": each.seconds,
+            "content_hash": each.content,
             **row.groups,
         }
         for row, each in used
     )
+    repeated = copies(zip(table["utterance"], table["content_hash"], strict=True))
     info = replace(
         found.info,
         exclusions=[*found.info.exclusions, *unusable],
         notes=[
             *found.info.notes,
             *(Remark(row.utterance, note) for row, each in used for note in each.notes),
+            *(Remark(copy, f"has the samples of {first}") for copy, first in repeated.items()),
         ],
     )
     return table, info
@@ -289,6 +293,7 @@ class _Brought:
     """What became of one recording."""
 
     seconds: float = 0.0
+    content: str = ""  # see content.content_hash
     notes: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -301,7 +306,8 @@ def _bring_one(row: Row, folder: Path, sampling_rate: int) -> _Brought:
     resampled = audio.resample(waveform, recording.sampling_rate, sampling_rate)
     finished = audio.finish(resampled, sampling_rate, row.utterance)
     audio.write(folder / _path(row), finished, sampling_rate)
-    return _Brought(len(finished) / sampling_rate, tuple(inspection.notes(recording)))
+    notes = tuple(inspection.notes(recording))
+    return _Brought(len(finished) / sampling_rate, content_hash(waveform), notes)
 
 
 def _path(row: Row) -> str:
