@@ -43,9 +43,9 @@ def spoken_words(text: str, language: str) -> str:
         for sign, word in _ENGLISH_SIGNS.items():
             text = text.replace(sign, word)
         text = _NUMBER.sub(_say_english, text)
-    words = _words(text)
+    words = words_of(text)
     if base in _COUNTING:
-        words = _words(" ".join(_say(word, base) for word in words))
+        words = words_of(" ".join(_say(word, base) for word in words))
     return " ".join(words)
 
 
@@ -54,7 +54,8 @@ def written(words: str) -> str:
     return _GAP.sub("", words)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words as they are written, by rules 3 and 4 alone."""
     return _CHARACTER.sub(r" \1 ", normalise_text(text)).split()
 
 
