@@ -25,7 +25,7 @@ from dvc.repo import Repo
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED_OUT = [
     ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "listening",
-    "pipeline", "profiles", "src",
+    "pipeline", "profiles", "splits", "src",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ the recordings are brought to the corpus' rate and level.
 """
 
 import csv
+import io
 import os
 import re
 import unicodedata
@@ -236,11 +237,16 @@ def without_listed(rows: list[Row], path: str | None) -> tuple[list[Row], list[R
 
 def _read_exclusions(path: Path) -> dict[str, str]:
     """Utterance → reason, from a CSV file with these columns; more columns may follow."""
-    rows = csv.DictReader(transcripts.read_text(path).splitlines(), strict=True)
-    missing = [name for name in _EXCLUSION_COLUMNS if name not in (rows.fieldnames or [])]
-    if missing:
-        raise ManifestError(f"{path} must have the columns utterance and reason; lacks {missing}")
-    return {row["utterance"]: row["reason"] or "no reason given" for row in rows}
+    rows = csv.DictReader(io.StringIO(transcripts.read_text(path)), strict=True)
+    try:
+        missing = [name for name in _EXCLUSION_COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise ManifestError(
+                f"{path} must have the columns utterance and reason; lacks {missing}"
+            )
+        return {row["utterance"]: row["reason"] or "no reason given" for row in rows}
+    except csv.Error as error:
+        raise ManifestError(f"{path} is not CSV in UTF-8: {error}; save it as such") from None
 
 
 def _bring(
