@@ -206,8 +206,9 @@ def _row_problems(row: Row) -> Iterator[str]:
         yield f"{row.where}: {row.problem}"
         return
     letters = "".join([row.utterance, row.speaker, *row.text.split(), *row.groups.values()])
-    if any(unicodedata.category(letter) == "Cc" for letter in letters):
-        yield f"{row.where}: has control characters; remove them"
+    # JSON can name half of a character, which no file can hold.
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in letters):
+        yield f"{row.where}: has control characters or halves of others; remove them"
     if not manifest.normalise_text(row.text):
         yield f"{row.where}: there is no word in the text {row.text!r}"
     if not manifest.is_utterance(row.utterance) or len(row.utterance) > _LONGEST_NAME:
