@@ -256,6 +256,23 @@ def test_an_edit_in_the_library_makes_stale_what_imports_it(checkout: Checkout) 
     assert checkout.stale() == set()
 
 
+def test_an_edited_split_makes_stale_what_is_drawn_from_it(checkout: Checkout) -> None:
+    path = checkout.folder / "splits/paper.csv"
+    checkout.run("python", "-m", "pipeline.episodes", "--export", str(path))
+    with checkout.with_param("episodes.manifest", "splits/paper.csv"):
+        former = (checkout.folder / "data/episodes/episodes.parquet").read_bytes()
+        checkout.run("dvc", "repro", "episodes")
+        assert (checkout.folder / "data/episodes/episodes.parquet").read_bytes() == former
+        # The same episodes: only the report, which shows all parameters, is to be made again.
+        assert checkout.stale() == {"report"}
+        with changed(path, path.read_text(encoding="utf-8") + "\n"):
+            assert "episodes" in checkout.stale()
+        assert checkout.stale() == {"report"}
+    path.unlink()
+    checkout.run("dvc", "repro")
+    assert checkout.stale() == set()
+
+
 def test_a_deleted_output_comes_back(checkout: Checkout) -> None:
     measures = checkout.folder / "results/references/measures.parquet"
     former = measures.read_bytes()

@@ -40,6 +40,7 @@ def test_the_archive_becomes_a_corpus(copy, tmp_path, top):
     corpus = prepare(
         "aishell3", tmp_path / "corpus", language="cmn", mirror=str(tmp_path / "mirror")
     )
+    miniatures.check(corpus, "aishell3", language="cmn", mirror=str(tmp_path / "mirror"))
     assert corpus.table["text"].tolist() == ["广州", "武术", "国"]
     assert corpus.table["speaker"].tolist() == ["SSB0005", "SSB0693", "SSB9999"]
     assert corpus.table["sex"].tolist() == ["female", "male", "unknown"]

@@ -128,11 +128,8 @@ def test_an_utterances_own_text_that_is_not_utf_8_is_told_or_left_out(tmp_path):
     assert "is not text in UTF-8" in left_out(corpus)["p225_002"]
 
 
-TROUBLE = st.text(
-    st.sampled_from(['"', ",", "|", "\n", "\r", "\t", "\\", "/", ".", "\0", "\u2028", "\ufeff", "é", "{", "a"])
-    | st.characters(),
-    max_size=8,
-)  # fmt: skip
+SIGNS = ['"', ",", "|", "\n", "\r", "\t", "\\", "/", ".", "\0", "\u2028", "\ufeff", "é", "{", "a"]
+TROUBLE = st.text(st.sampled_from(SIGNS) | st.characters(), max_size=8)
 FORMS = {
     "folder": {"metadata.csv": "path,speaker,text\ngood.wav,anna,Hello\n"},
     "audiofolder": {
@@ -150,28 +147,26 @@ EXCLUDE = "utterance,reason\n"
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), reader=st.sampled_from([*FORMS]), encoding=st.sampled_from(["utf-8", "utf-16"]))
-def test_whatever_stands_in_a_users_files_there_is_a_corpus_or_a_clear_error(data, reader, encoding):
-    """Something is put into one of the files, anywhere: nothing but ManifestError may come of it."""
+@given(data=st.data(), reader=st.sampled_from([*FORMS]), form=st.sampled_from(["utf-8", "utf-16"]))
+def test_whatever_stands_in_a_users_files_there_is_a_corpus_or_a_clear_error(data, reader, form):
+    """Something is put into one of the files, anywhere: only ManifestError may come of it."""
+    files = {**FORMS[reader], "exclude.csv": EXCLUDE}
+    chosen = data.draw(st.sampled_from([*files]))
+    place, put = data.draw(st.integers(0, len(files[chosen]))), data.draw(TROUBLE)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "anna"
         for folder in (root, root / "wavs"):
             record(folder / "good.wav", RATE, seconds=0.15)
-        files = {**FORMS[reader], "exclude.csv": EXCLUDE}
-        chosen = data.draw(st.sampled_from([*files]))
         for file, text in files.items():
-            place = data.draw(st.integers(0, len(text))) if file == chosen else 0
-            put = data.draw(TROUBLE) if file == chosen else ""
-            form = encoding if file == chosen else "utf-8"
-            text = text[:place] + put + text[place:]
-            (root / file).write_bytes(text.encode(form, errors="surrogatepass"))
+            miniatures.write(root / file, text)
+        changed = files[chosen][:place] + put + files[chosen][place:]
+        (root / chosen).write_bytes(changed.encode(form, errors="surrogatepass"))
         try:
             corpus = prepare(
                 reader, Path(name) / "corpus", path=str(root), exclude=str(root / "exclude.csv")
             )
-        except ManifestError as error:
+        except ManifestError:
             event(f"{reader}: refused")
-            assert str(error)
         else:
             event(f"{reader}: taken")
             assert len(corpus.table) == 1

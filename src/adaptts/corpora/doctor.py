@@ -245,11 +245,27 @@ def _compare(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
 
 
 def _rates(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
-    """Utterances that were read far faster or slower than the speaker's others."""
+    """Utterances that were read far faster or slower than the speaker's others.
+
+    And speakers far from the others in all they read: a wrong rate of all their files looks so.
+    """
     by_speaker: dict[str, list[tuple[Row, float]]] = defaultdict(list)
     for row, each in measured:
         by_speaker[row.speaker].append((row, np.log(_letters_per_second(row, each))))
     everybody = [rate for rates in by_speaker.values() for _, rate in rates]
+    medians = {
+        speaker: float(np.median([rate for _, rate in rates]))
+        for speaker, rates in by_speaker.items()
+        if len(rates) >= FEWEST
+    }
+    usual = float(np.median([*medians.values()])) if medians else 0.0
+    for speaker, own in medians.items():
+        if abs(own - usual) > np.log(RATE_FACTOR):
+            detail = (
+                f"{np.exp(own):.1f} letters per second in most utterances; of most speakers: "
+                f"{np.exp(usual):.1f}"
+            )
+            yield Finding("speaking_rate", "", speaker, detail)
     for speaker, rates in by_speaker.items():
         own = [rate for _, rate in rates]
         base = own if len(own) >= FEWEST else everybody
