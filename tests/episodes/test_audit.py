@@ -80,7 +80,9 @@ def near(store, episodes) -> pd.DataFrame:
 
 
 def test_a_near_duplicate_of_a_query_fails_where_the_rule_is_on(store, episodes, near) -> None:
-    with pytest.raises(ValueError, match=r"no query text is 80% alike .* 1 times.*on new roofs"):
+    with pytest.raises(
+        ValueError, match=r"no query text is at least 80% alike .* 1 times.*on new roofs"
+    ):
         audit(store, episodes, params=replace(EPISODES, near_duplicates=0.8), index=near)
     # 12 of 14 words
     assert audit(store, episodes, params=replace(EPISODES, near_duplicates=0.86), index=near)
@@ -89,17 +91,20 @@ def test_a_near_duplicate_of_a_query_fails_where_the_rule_is_on(store, episodes,
 def test_near_duplicates_are_counted_where_the_rule_is_off(store, episodes, near) -> None:
     found = audit(store, episodes, index=near)
     assert found.relaxed == (
-        "Not kept, as episodes.near_duplicates is null: no query text is 85% alike to one of "
-        "training, support or validation. 1 of 8 are: "
+        "Not kept, as episodes.near_duplicates is null: no query text is at least 85% alike to one "
+        "of another role. 1 of 8 are: "
         f"{SEVEN!r} beside 'the rain fell hard on new roofs'",
     )
     waived = audit(store, episodes, params=replace(EPISODES, text_disjoint=False), index=near)
-    assert "as episodes.text_disjoint is false: no query text is 85% alike" in waived.relaxed[1]
+    assert (
+        "as episodes.text_disjoint is false: no query text is at least 85% alike"
+        in waived.relaxed[1]
+    )
 
 
 def test_where_no_text_is_near_the_nearest_is_told(store, episodes) -> None:
     checks = {check.rule: check for check in audit(store, episodes).checks}
-    check = checks["no query text is 85% alike to one of training, support or validation"]
+    check = checks["no query text is at least 85% alike to one of another role"]
     assert check.breaches == 0
     assert check.example.startswith("the nearest is 75%: 'sentence ")
 
@@ -110,7 +115,7 @@ def test_a_near_duplicate_of_a_test_query_among_validation_queries_fails(store, 
     for side, text in (("test", SEVEN), ("validation", SEVEN.replace("old", "new"))):
         index.loc[queries.loc[queries["split"] == side, "utterance"].iloc[0], "text"] = text
     params = replace(EPISODES, near_duplicates=0.8)
-    with pytest.raises(ValueError, match="no query text is 80% alike to one of"):
+    with pytest.raises(ValueError, match="no query text is at least 80% alike to one of"):
         audit(store, episodes, params=params, index=index.reset_index())
 
 

@@ -168,7 +168,7 @@ def _near_duplicates(
     Texts that are equal are another rule's.
     """
     threshold = params.near_duplicates or likeness.NEAR
-    rule = f"no query text is {threshold:.0%} alike to one of training, support or validation"
+    rule = f"no query text is at least {threshold:.0%} alike to one of another role"
     waived = "" if params.near_duplicates else "episodes.near_duplicates is null"
     if not params.text_disjoint:
         waived = "episodes.text_disjoint is false"
