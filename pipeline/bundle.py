@@ -1,21 +1,28 @@
 """The report as one archive: `python -m pipeline.bundle [report.zip] [--without-audio]`.
 
-The same report gives the same bytes: names are sorted, and times are left out. It is not a stage:
-DVC would keep the sound twice.
+With it goes episodes.csv, the split and the sets that it was made with, where these are at hand
+(see `pipeline.episodes`). The same report gives the same bytes: names are sorted, and times are
+left out. It is not a stage: DVC would keep the sound twice.
 """
 
 import argparse
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from pipeline import episodes
 
 REPORTS = Path("reports")
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can say
 COMPRESSED = {".flac", ".png"}
 
 
-def bundle(folder: Path, archive: Path, audio: bool = True) -> int:
+def bundle(
+    folder: Path, archive: Path, audio: bool = True, beside: Mapping[str, str] | None = None
+) -> int:
     """Write what lies in `folder` to the ZIP file `archive`; returns the number of files.
 
+    beside: texts of further files by their names.
     Raises FileNotFoundError where there is no page.
     """
     if not (folder / "index.html").is_file():
@@ -27,13 +34,19 @@ def bundle(folder: Path, archive: Path, audio: bool = True) -> int:
     partial = archive.with_name(archive.name + ".partial")
     with zipfile.ZipFile(partial, "w") as written:
         for path in files:
-            entry = zipfile.ZipInfo((Path("report") / path.relative_to(folder)).as_posix(), TIME)
-            entry.external_attr = 0o644 << 16
-            packed = path.suffix in COMPRESSED
-            entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            written.writestr(entry, path.read_bytes())
+            _add(written, path.relative_to(folder), path.read_bytes())
+        for name, text in sorted((beside or {}).items()):
+            _add(written, Path(name), text.encode())
     partial.rename(archive)
-    return len(files)
+    return len(files) + len(beside or {})
+
+
+def _add(archive: zipfile.ZipFile, path: Path, data: bytes) -> None:
+    entry = zipfile.ZipInfo((Path("report") / path).as_posix(), TIME)
+    entry.external_attr = 0o644 << 16
+    packed = path.suffix in COMPRESSED
+    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+    archive.writestr(entry, data)
 
 
 def main() -> None:
@@ -42,8 +55,11 @@ def main() -> None:
     parser.add_argument("--without-audio", action="store_true")
     arguments = parser.parse_args()
     try:
-        count = bundle(REPORTS, arguments.archive, not arguments.without_audio)
-    except OSError as error:
+        made_with = episodes.CORPUS, episodes.FEATURES, episodes.EPISODES
+        known = all(folder.is_dir() for folder in made_with)
+        beside = {"episodes.csv": episodes.exported()} if known else {}
+        count = bundle(REPORTS, arguments.archive, not arguments.without_audio, beside)
+    except (OSError, ValueError) as error:
         raise SystemExit(f"bundle: {error}") from None
     print(f"{arguments.archive}: {count} files, {arguments.archive.stat().st_size / 1e6:.1f} MB")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from adaptts.corpora import READERS, manifest
+from adaptts.corpora import READERS, RECORDED, doctor, manifest
 from adaptts.corpora.manifest import Manifest
 from adaptts.params import CorpusParams
 
@@ -46,3 +46,15 @@ def prepare(reader: str, target: Path, **changes) -> Manifest:
 
 def left_out(corpus: Manifest) -> dict[str, str]:
     return {remark.utterance: remark.reason for remark in corpus.info.exclusions}
+
+
+def check(corpus: Manifest, reader: str, **changes) -> doctor.Report:
+    """What the doctor says of the miniature that `prepare` made a whole corpus of."""
+    params = CorpusParams(**{"reader": reader, "sampling_rate": 16000, "seed": 1, **changes})
+    found = RECORDED[reader](params, corpus.folder.parent / "downloads")
+    report = doctor.examine(found, params, "speaker", needed=1)
+    # The two agree on what there is, and on what the corpus is published without.
+    assert set(report.table.index) == set(corpus.table["utterance"])
+    gaps = {finding.utterance for finding in report.findings if finding.kind == "gap"}
+    assert gaps == left_out(corpus).keys()
+    return report

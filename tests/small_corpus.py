@@ -70,6 +70,7 @@ def make_store(folder: Path, seed: int = 0, features: FeatureParams = FEATURES) 
                     "utterance": utterance,
                     "speaker": speaker,
                     "text": f"sentence {take % 10} of {'all' if take < 2 else speaker}",
+                    "content_hash": f"{speaker}{take:014d}",
                     "sibling": f"family{number // 2}",
                     "frames": len(frames),
                     "phones": len(spoken),

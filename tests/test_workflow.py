@@ -25,7 +25,7 @@ from dvc.repo import Repo
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED_OUT = [
     ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "listening",
-    "pipeline", "profiles", "src",
+    "pipeline", "profiles", "splits", "src",
 ]  # fmt: skip
 
 
@@ -253,6 +253,23 @@ def test_an_edit_in_the_library_makes_stale_what_imports_it(checkout: Checkout) 
     path = checkout.folder / "src/adaptts/reporting/page.py"
     with changed(path, path.read_text(encoding="utf-8") + "\n"):
         assert checkout.stale() == {"report"}
+    assert checkout.stale() == set()
+
+
+def test_an_edited_split_makes_stale_what_is_drawn_from_it(checkout: Checkout) -> None:
+    path = checkout.folder / "splits/paper.csv"
+    checkout.run("python", "-m", "pipeline.episodes", "--export", str(path))
+    with checkout.with_param("episodes.manifest", "splits/paper.csv"):
+        former = (checkout.folder / "data/episodes/episodes.parquet").read_bytes()
+        checkout.run("dvc", "repro", "episodes")
+        assert (checkout.folder / "data/episodes/episodes.parquet").read_bytes() == former
+        # The same episodes: only the report, which shows all parameters, is to be made again.
+        assert checkout.stale() == {"report"}
+        with changed(path, path.read_text(encoding="utf-8") + "\n"):
+            assert "episodes" in checkout.stale()
+        assert checkout.stale() == {"report"}
+    path.unlink()
+    checkout.run("dvc", "repro")
     assert checkout.stale() == set()
 
 

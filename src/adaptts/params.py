@@ -178,6 +178,11 @@ class EpisodeParams:
     draws: Positive  # of support sets; training seed i meets draw i mod draws
     text_disjoint: bool  # no query text is among training or support texts
     seed: Count
+    # With text_disjoint: nor is one that is as alike to a query's as this, see episodes.likeness;
+    # None: only equal texts are kept apart
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = None
+    # A file in splits/ with an exported split, used in place of a draw; None: they are drawn
+    manifest: str | None = None
 
     @model_validator(mode="after")
     def check_shots(self) -> Self:

@@ -48,6 +48,7 @@ def test_the_archive_becomes_a_corpus(copy, tmp_path, top):
         mirror=str(tmp_path / "mirror"),
         tolerate=True,
     )
+    miniatures.check(corpus, "aishell3", language="cmn", mirror=str(tmp_path / "mirror"))
     assert corpus.table["text"].tolist() == ["广州", "一点儿", "武术", "国"]
     assert corpus.table["pinyin"].tolist() == ["guang3 zhou1", "yi4 dianr3", "wu3 shu4", "guo2"]
     assert corpus.table["speaker"].tolist() == ["SSB0005", "SSB0005", "SSB0693", "SSB9999"]

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
+from tqdm import tqdm
 
 from adaptts.corpora import archives
 from adaptts.corpora.archives import Archive, ArchiveError, Digest
@@ -324,6 +326,27 @@ def test_lasting_failures_of_the_server_are_not_retried(site, tmp_path):
     with pytest.raises(requests.HTTPError, match="404"):
         download(site, tmp_path / "file")
     assert len(site.ranges) == 1
+
+
+def test_progress_is_shown_and_goes_on_with_the_download(long, tmp_path, monkeypatch):
+    screen = io.StringIO()
+
+    class OnScreen(tqdm):
+        """As on a terminal."""
+
+        def __init__(self, *arguments, **settings) -> None:
+            settings |= {"disable": False, "file": screen, "mininterval": 0}
+            super().__init__(*arguments, **settings)
+
+    monkeypatch.setattr(archives, "tqdm", OnScreen)
+    long.cuts = [150_000]
+    download(long, tmp_path / "file")
+    shown = re.findall(r"tiny\.tar\.gz: +(\d+)%.*?/(\d+)k", screen.getvalue())
+    shares = [int(share) for share, total in shown]
+    assert {total for _, total in shown} == {"400"}
+    assert (shares[0], shares[-1]) == (0, 100)
+    assert shares == sorted(shares)  # it does not begin anew
+    assert len(long.ranges) == 2
 
 
 def test_a_download_without_length_is_taken_as_it_comes(site, tmp_path):

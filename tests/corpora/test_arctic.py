@@ -41,6 +41,7 @@ def mirror(copy, tmp_path, monkeypatch) -> Path:
 
 def test_the_voices_archives_become_a_corpus(mirror, tmp_path):
     corpus = prepare("arctic", tmp_path / "corpus", speakers=["awb", "slt"], mirror=str(mirror))
+    miniatures.check(corpus, "arctic", speakers=["awb", "slt"], mirror=str(mirror))
     assert corpus.table["utterance"].tolist() == [
         "awb_arctic_a0001",
         "awb_arctic_a0002",

@@ -18,6 +18,7 @@ def test_a_folder_with_splits_becomes_a_corpus(tmp_path):
     entry = {"file_name": "one.wav", "text": "Good", "speaker_id": 7, "mood": "glad", "age": 30}
     miniatures.write(tmp_path / "set" / "test" / "metadata.jsonl", json.dumps(entry))
     corpus = prepare("audiofolder", tmp_path / "corpus", path=str(tmp_path / "set"))
+    miniatures.check(corpus, "audiofolder", path=str(tmp_path / "set"))
     table = corpus.table.set_index("utterance")
     assert table["text"].to_dict() == {
         "test-one": "Good",

@@ -31,6 +31,7 @@ def copy(tmp_path) -> Path:
 def test_the_archive_becomes_a_corpus(copy, tmp_path):
     miniatures.pack(tmp_path / "mirror" / audiomnist.ARCHIVE.name, {copy.name: copy})
     corpus = prepare("audiomnist", tmp_path / "corpus", mirror=str(tmp_path / "mirror"))
+    miniatures.check(corpus, "audiomnist", mirror=str(tmp_path / "mirror"))
     assert corpus.table["utterance"].tolist()[:5] == [
         "0_01_0",
         "0_01_2",

@@ -2,10 +2,13 @@
 
 import resource
 import struct
+import tempfile
 from pathlib import Path
 
 import miniatures
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 from miniatures import left_out, prepare, record
 
 from adaptts.corpora.manifest import ManifestError
@@ -123,3 +126,55 @@ def test_an_utterances_own_text_that_is_not_utf_8_is_told_or_left_out(tmp_path):
     corpus = prepare("vctk", tmp_path / "left", path=str(copy), tolerate=True)
     assert corpus.table["utterance"].tolist() == ["p225_001"]
     assert "is not text in UTF-8" in left_out(corpus)["p225_002"]
+
+
+SIGNS = ['"', ",", "|", "\n", "\r", "\t", "\\", "/", ".", "\0", "\u2028", "\ufeff", "é", "{", "a"]
+TROUBLE = st.text(st.sampled_from(SIGNS) | st.characters(), max_size=8)
+FORMS = {
+    "folder": {"metadata.csv": "path,speaker,text\ngood.wav,anna,Hello\n"},
+    "audiofolder": {
+        "metadata.jsonl": '{"file_name": "good.wav", "speaker": "anna", "text": "Hello"}\n'
+    },
+    "kaldi": {
+        "wav.scp": "one good.wav\n",
+        "text": "one Hello\n",
+        "utt2spk": "one anna\n",
+        "spk2gender": "anna f\n",
+    },
+    "ljspeech": {"metadata.csv": "good|Hello|Hello\n"},
+}
+EXCLUDE = "utterance,reason\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), reader=st.sampled_from([*FORMS]), form=st.sampled_from(["utf-8", "utf-16"]))
+def test_whatever_stands_in_a_users_files_there_is_a_corpus_or_a_clear_error(data, reader, form):
+    """Something is put into one of the files, anywhere: only ManifestError may come of it."""
+    files = {**FORMS[reader], "exclude.csv": EXCLUDE}
+    chosen = data.draw(st.sampled_from([*files]))
+    place, put = data.draw(st.integers(0, len(files[chosen]))), data.draw(TROUBLE)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name) / "anna"
+        for folder in (root, root / "wavs"):
+            record(folder / "good.wav", RATE, seconds=0.15)
+        for file, text in files.items():
+            miniatures.write(root / file, text)
+        changed = files[chosen][:place] + put + files[chosen][place:]
+        (root / chosen).write_bytes(changed.encode(form, errors="surrogatepass"))
+        try:
+            corpus = prepare(
+                reader, Path(name) / "corpus", path=str(root), exclude=str(root / "exclude.csv")
+            )
+        except ManifestError:
+            event(f"{reader}: refused")
+        else:
+            event(f"{reader}: taken")
+            assert len(corpus.table) == 1
+
+
+def test_half_a_character_in_json_is_told_before_any_recording_is_read(tmp_path):
+    record(tmp_path / "mine" / "good.wav", RATE)
+    entry = '{"file_name": "good.wav", "speaker": "anna", "text": "Hello \\ud83d"}\n'
+    miniatures.write(tmp_path / "mine" / "metadata.jsonl", entry)
+    with pytest.raises(ManifestError, match=r"line 1: has control characters or halves of others"):
+        prepare("audiofolder", tmp_path / "corpus", path=str(tmp_path / "mine"))

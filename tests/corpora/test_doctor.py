@@ -180,15 +180,41 @@ def test_speakers_too_small_for_the_episodes_are_told(corpus):
     }
 
 
+@pytest.mark.parametrize("factor", [3, 1 / 3])
+def test_a_speaker_whose_files_all_tell_a_wrong_rate_is_told(corpus, factor):
+    """48 kHz for 16 kHz, or the other way round: each recording is like the speaker's others."""
+    for seed in range(12):
+        text = TEXTS[seed % 3]
+        samples = speak(text, 300 + seed, rate=round(RATE / factor))
+        corpus.add(f"wrong{seed}", samples, text, "carl")
+    report = corpus.examine()
+    told = [finding for finding in report.findings if finding.kind == "speaking_rate"]
+    assert [(finding.utterance, finding.speaker) for finding in told] == [("", "carl")]
+    assert told[0].detail.endswith("letters per second in most utterances; of most speakers: 12.0")
+    assert report.excluded() == {}  # a rate can be mended; a speaker is not left out
+
+
+def test_a_copy_in_another_format_at_another_level_is_found(corpus):
+    whole = np.rint(speak(TEXTS[0], 400) * 2**15).astype(np.int32)
+    soundfile.write(corpus.folder / "first.wav", whole.astype(np.int16), RATE)
+    # Half as loud, with silence around it, in 24 bits.
+    soundfile.write(corpus.folder / "softer.flac", np.pad(whole << 15, 500), RATE, subtype="PCM_24")
+    corpus.rows += [["first.wav", "anna", TEXTS[0]], ["softer.flac", "bert", TEXTS[0]]]
+    assert kinds(corpus.examine()) == {"softer": "duplicate"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("utterance,reason\nnobody,I say so\n", "names utterances that the corpus does not have"),
         ("name,reason\ngood1,x\n", "must have the columns utterance and reason"),
+        ('utterance,reason\n"good1"x,y\n', "is not CSV in UTF-8"),
+        ("utterance,reason\ngood1,gr\xfc\xdfe\n".encode("latin-1"), "line 2: is not text in UTF-8"),
     ],
 )
 def test_a_list_of_another_form_is_refused(corpus, tmp_path, text, message):
-    (tmp_path / "list.csv").write_text(text, encoding="utf-8")
+    data = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "list.csv").write_bytes(data)
     with pytest.raises(ManifestError, match=message):
         corpus.examine(exclude=str(tmp_path / "list.csv"))
 

@@ -30,6 +30,7 @@ def test_a_copy_becomes_a_corpus(tmp_path):
     make(tmp_path / "Emotion Speech Dataset", "0011", "utf-8")
     make(tmp_path / "Emotion Speech Dataset", "0001", "gb2312", MANDARIN)
     corpus = prepare("esd", tmp_path / "corpus", path=str(tmp_path))
+    miniatures.check(corpus, "esd", path=str(tmp_path))
     assert set(corpus.table["speaker"]) == {"0011"}
     assert corpus.table.groupby("emotion").size().to_dict() == dict.fromkeys(
         ("angry", "happy", "neutral", "sad", "surprise"), 2

@@ -39,6 +39,7 @@ def copy(tmp_path) -> Path:
 def test_the_archive_becomes_a_corpus(copy, tmp_path):
     miniatures.pack(tmp_path / "mirror" / hifi_tts.ARCHIVE.name, {"hi_fi_tts_v0": copy})
     corpus = prepare("hifi_tts", tmp_path / "corpus", mirror=str(tmp_path / "mirror"))
+    miniatures.check(corpus, "hifi_tts", mirror=str(tmp_path / "mirror"))
     table = corpus.table.set_index("utterance")
     assert table.index.tolist() == [
         "11614_other-10547-thousandnights8_04_burton_0000",

@@ -29,7 +29,9 @@ def change(data: Path, name: str, old: str, new: str) -> None:
 
 def test_a_data_folder_becomes_a_corpus(data, tmp_path):
     miniatures.write(data / "spk2gender", "anna f\nbert m\n")
-    table = prepare("kaldi", tmp_path / "corpus", path=str(data)).table.set_index("utterance")
+    corpus = prepare("kaldi", tmp_path / "corpus", path=str(data))
+    miniatures.check(corpus, "kaldi", path=str(data))
+    table = corpus.table.set_index("utterance")
     assert table["text"].to_dict() == {"anna-one": "HELLO THERE", "bert-two": "GOOD MORNING"}
     assert table["speaker"].tolist() == ["anna", "bert"]
     assert table["sex"].tolist() == ["female", "male"]

@@ -78,6 +78,7 @@ PARTS = ["train-clean-100", "dev-clean"]
 
 def test_the_parts_archives_become_a_corpus(libritts_mirror, tmp_path):
     corpus = prepare("libritts", tmp_path / "corpus", subsets=PARTS, mirror=str(libritts_mirror))
+    miniatures.check(corpus, "libritts", subsets=PARTS, mirror=str(libritts_mirror))
     assert corpus.table["utterance"].tolist() == [name for _, name in UTTERANCES]
     assert corpus.table["text"].tolist() == list(UTTERANCES.values())
     assert corpus.table["speaker"].tolist() == ["84", "84", "4017"]
@@ -122,6 +123,7 @@ def test_a_copy_gives_the_same(libritts_mirror, tmp_path):
 
 def test_failed_restorations_are_left_out(restored_mirror, tmp_path):
     corpus = prepare("libritts_r", tmp_path / "corpus", subsets=PARTS, mirror=str(restored_mirror))
+    miniatures.check(corpus, "libritts_r", subsets=PARTS, mirror=str(restored_mirror))
     assert left_out(corpus) == {
         "84_121123_000008_000000": "its restoration failed, by the authors' list"
     }

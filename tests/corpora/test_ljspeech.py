@@ -21,6 +21,7 @@ def test_a_folder_of_speakers_becomes_a_corpus(tmp_path):
     make(tmp_path / "mine" / "bert", "\ufeffLJ001-0001|Two columns.", end="\r\n")
     record(tmp_path / "mine" / "bert" / "wavs" / "LJ001-0001.wav", 22050)
     corpus = prepare("ljspeech", tmp_path / "corpus", path=str(tmp_path / "mine"))
+    miniatures.check(corpus, "ljspeech", path=str(tmp_path / "mine"))
     table = corpus.table.set_index("utterance")
     assert table["text"].to_dict() == {
         "anna-LJ001-0001": 'He said "go" in eighteen thirty-four.',

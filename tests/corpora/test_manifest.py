@@ -37,6 +37,7 @@ def folder(tmp_path):
                 "text": "One, two.",
                 "path": f"{name}.wav",
                 "seconds": 1.0,
+                "content_hash": name * 16,
                 "accent": "NA",
             }
         )
@@ -109,7 +110,7 @@ def test_recordings_of_another_form_are_refused(folder):
         manifest.read(folder)
 
 
-@pytest.mark.parametrize("column", ["text", "seconds"])
+@pytest.mark.parametrize("column", ["text", "seconds", "content_hash"])
 def test_a_missing_column_is_named(folder, column):
     table = pd.read_csv(folder / "manifest.csv").drop(columns=column)
     table.to_csv(folder / "manifest.csv", index=False)

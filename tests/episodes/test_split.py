@@ -1,3 +1,4 @@
+import operator
 from dataclasses import replace
 
 import pandas as pd
@@ -47,17 +48,34 @@ def test_no_query_text_is_read_elsewhere(store, episodes) -> None:
     seed=st.integers(0, 1000),
     disjoint=st.booleans(),
     queries=st.integers(1, 3),
+    near=st.sampled_from([None, 0.8]),
 )
-def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(data, seed, disjoint, queries):
+def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(
+    data, seed, disjoint, queries, near
+):
+    words = [f"{word} {word}" for word in "abcdefg"]
     speakers = [f"v{i}" for i in range(data.draw(st.integers(3, 5)))]
     rows = [
-        {"utterance": f"{speaker}-{i}", "speaker": speaker, "text": f"word{word}"}
+        {
+            "utterance": f"{speaker}-{i}",
+            "speaker": speaker,
+            # Neighbours share six words of seven.
+            "text": f"{words[word // 2]} and so on {word} {words[word // 2]}",
+            "content_hash": f"{speaker}-{i}",
+        }
         for speaker in speakers
         for i, word in enumerate(data.draw(st.lists(st.integers(0, 12), min_size=3, max_size=9)))
     ]
     index = pd.DataFrame(rows)
     split = replace(SPLIT, test=["v0"], validation=["v1"], keep_together=None)
-    params = replace(EPISODES, seed=seed, text_disjoint=disjoint, queries=queries, shots=[1, 2])
+    params = replace(
+        EPISODES,
+        seed=seed,
+        text_disjoint=disjoint,
+        queries=queries,
+        shots=[1, 2],
+        near_duplicates=near,
+    )
     try:
         drawn = draw_episodes(index, split, params)
     except ValueError:
@@ -65,7 +83,16 @@ def test_every_draw_of_any_corpus_passes_the_audit_or_is_refused(data, seed, dis
         return
     audit = audit_episodes(drawn, index, dict.fromkeys(index["utterance"], ()), split, params)
     assert all(check.breaches == 0 for check in audit.checks)
-    assert bool(audit.relaxed) != params.text_disjoint
+    shared = "as episodes.text_disjoint is false: no query text is read in training or support"
+    assert any(shared in reason for reason in audit.relaxed) != params.text_disjoint
+    # Whatever is near is told of, whether the rule is on or not.
+    texts = drawn.merge(index, on="utterance").assign(text=lambda t: t["text"].str.split())
+    asked, other = (texts.loc[texts["role"].eq("query") == each, "text"] for each in (True, False))
+    pairs = [(a, b) for a in asked for b in other if a != b]
+    alike = any(sum(map(operator.eq, a, b)) >= 7 for a, b in pairs)
+    assert not (alike and disjoint and near)
+    if alike:
+        assert any("near_duplicates is null: no query" in r or shared in r for r in audit.relaxed)
 
 
 def test_the_draw_is_a_function_of_the_seed(store) -> None:

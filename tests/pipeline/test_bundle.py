@@ -41,6 +41,13 @@ def test_sound_can_be_left_out(tmp_path: Path) -> None:
     assert bundle(make(tmp_path / "reports"), tmp_path / "a.zip", audio=False) == 2
 
 
+def test_what_goes_beside_the_report_stands_at_its_top(tmp_path: Path) -> None:
+    reports = make(tmp_path / "reports")
+    assert bundle(reports, tmp_path / "a.zip", beside={"episodes.csv": "corpus\n"}) == 4
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.read("report/episodes.csv") == b"corpus\n"
+
+
 def test_without_a_report_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run snakemake first"):
         bundle(tmp_path, tmp_path / "a.zip")

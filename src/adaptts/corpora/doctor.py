@@ -4,7 +4,6 @@ Every recording is read as it stands. Outliers are told from what is usual in th
 that single words and long sentences, telephones and studios are each judged by their own kind.
 """
 
-import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from scipy.signal import welch
 
 from adaptts.corpora import inspection, manifest, recorded
 from adaptts.corpora.audio import AudioError, Recording, Waveform
+from adaptts.corpora.content import content_hash, copies
 from adaptts.corpora.pronunciation import Guess, guesses
 from adaptts.corpora.reading import read_out
 from adaptts.corpora.recorded import Found, Row
@@ -77,7 +77,7 @@ class Measured:
 
     seconds: float
     sampling_rate: int
-    digest: str  # of the samples
+    content: str  # see content.content_hash
     active_seconds: float
     bandwidth_hz: float
     clipped: int
@@ -217,7 +217,7 @@ def _measure(row: Row) -> Measured | str:
     return Measured(
         seconds=len(waveform) / recording.sampling_rate,
         sampling_rate=recording.sampling_rate,
-        digest=hashlib.sha256(recording.samples.tobytes()).hexdigest(),
+        content=content_hash(waveform),
         active_seconds=_active_seconds(waveform, recording.sampling_rate),
         bandwidth_hz=_bandwidth(recording),
         clipped=inspection.clipped_samples(recording),
@@ -247,12 +247,11 @@ def _compare(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
     usual_bandwidth = float(np.median([each.bandwidth_hz for _, each in measured]))
     usual_seconds = float(np.median([each.seconds for _, each in measured]))
     shortest = min(SHORT_SECONDS, SHORT_SHARE * usual_seconds)
-    first: dict[str, str] = {}
+    repeated = copies((row.utterance, each.content) for row, each in measured)
     for row, each in measured:
         name, speaker = row.utterance, row.speaker
-        if each.digest in first:
-            yield Finding("duplicate", name, speaker, f"has the samples of {first[each.digest]}")
-        first.setdefault(each.digest, name)
+        if name in repeated:
+            yield Finding("duplicate", name, speaker, f"has the samples of {repeated[name]}")
         if each.clipped:
             yield Finding("clipped", name, speaker, f"{each.clipped} samples at full scale")
         if each.sampling_rate != usual_rate:
@@ -280,11 +279,27 @@ def _empty_bands(measured: Sequence[tuple[Row, Measured]], mel_max_hz: float) ->
 
 
 def _rates(measured: Sequence[tuple[Row, Measured]]) -> Iterator[Finding]:
-    """Utterances that were read far faster or slower than the speaker's others."""
+    """Utterances that were read far faster or slower than the speaker's others.
+
+    And speakers far from the others in all they read: a wrong rate of all their files looks so.
+    """
     by_speaker: dict[str, list[tuple[Row, float]]] = defaultdict(list)
     for row, each in measured:
         by_speaker[row.speaker].append((row, np.log(_letters_per_second(row, each))))
     everybody = [rate for rates in by_speaker.values() for _, rate in rates]
+    medians = {
+        speaker: float(np.median([rate for _, rate in rates]))
+        for speaker, rates in by_speaker.items()
+        if len(rates) >= FEWEST
+    }
+    usual = float(np.median([*medians.values()])) if medians else 0.0
+    for speaker, own in medians.items():
+        if abs(own - usual) > np.log(RATE_FACTOR):
+            detail = (
+                f"{np.exp(own):.1f} letters per second in most utterances; of most speakers: "
+                f"{np.exp(usual):.1f}"
+            )
+            yield Finding("speaking_rate", "", speaker, detail)
     for speaker, rates in by_speaker.items():
         own = [rate for _, rate in rates]
         base = own if len(own) >= FEWEST else everybody

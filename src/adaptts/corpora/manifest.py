@@ -21,13 +21,15 @@ from pydantic import TypeAdapter, ValidationError
 from adaptts.params import CorpusParams
 
 SILENCE = "sil"
-COLUMNS = ["utterance", "speaker", "text", "path", "seconds"]
+# content_hash: of the recording as its source has it, see `content`.
+COLUMNS = ["utterance", "speaker", "text", "path", "seconds", "content_hash"]
 PHONE_COLUMNS = ["utterance", "phone", "start_seconds", "end_seconds"]
 # Columns that later stages put beside those of the manifest.
 RESERVED = frozenset(
     (
         "utterance",
         "seconds",
+        "content_hash",
         "split",
         "role",
         "draw",
@@ -196,7 +198,7 @@ def write(
 
 def read(folder: Path) -> Manifest:
     """Read a corpus folder and check it. Raises `ManifestError`, one line per broken rule."""
-    info = _read_info(folder)
+    info = read_info(folder)
     needed = ["manifest.csv", "grammar.jsgf", *(["phones.parquet"] if info.exact_phones else [])]
     for name in needed:
         _check_there(folder / name)
@@ -231,7 +233,8 @@ def _check_there(path: Path) -> None:
         raise ManifestError(f"{path} is missing; run the stage corpus")
 
 
-def _read_info(folder: Path) -> CorpusInfo:
+def read_info(folder: Path) -> CorpusInfo:
+    """Read where a corpus folder is from, alone. Raises `ManifestError`."""
     _check_there(folder / "corpus.json")
     text = (folder / "corpus.json").read_text(encoding="utf-8")
     try:

@@ -7,6 +7,7 @@ import numpy as np
 
 from adaptts.corpora import audio, inspection, loudness, trimming
 from adaptts.corpora.audio import PEAK, Recording, Waveform
+from adaptts.corpora.content import content_hash
 from adaptts.corpora.transcripts import Source
 from adaptts.params import CorpusParams
 
@@ -19,6 +20,7 @@ class Prepared:
 
     waveform: Waveform  # the mean of the channels, [samples]
     recording: Recording  # as it stands
+    content: str  # its hash, before anything is done to it
     cut_seconds: tuple[float, float] = (0.0, 0.0)  # before, after
 
     def block_powers(self, params: CorpusParams) -> np.ndarray:
@@ -37,13 +39,14 @@ class Level:
 def prepare(source: Source, params: CorpusParams) -> Prepared:
     """Read, resample and trim a recording. Raises `AudioError` where it cannot be used."""
     waveform, recording = inspection.read(source)
+    content = content_hash(waveform)
     rate = params.sampling_rate
     resampled = audio.resample(waveform, recording.sampling_rate, rate, params.resampler)
     if params.trim is None:
-        return Prepared(resampled, recording)
+        return Prepared(resampled, recording, content)
     start, end = trimming.speech_span(resampled, rate, params.trim)
     cut_seconds = (start / rate, (len(resampled) - end) / rate)
-    return Prepared(resampled[start:end], recording, cut_seconds)
+    return Prepared(resampled[start:end], recording, content, cut_seconds)
 
 
 def level(prepared: Prepared, params: CorpusParams, speaker_lufs: float | None) -> Level:

@@ -6,6 +6,7 @@ the recordings are brought to the corpus' rate and level.
 """
 
 import csv
+import io
 import math
 import os
 import re
@@ -24,6 +25,7 @@ from tqdm import tqdm
 
 from adaptts.corpora import archives, audio, inspection, manifest, preparation, transcripts
 from adaptts.corpora.audio import AudioError
+from adaptts.corpora.content import copies
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
 from adaptts.corpora.pronunciation import texts_of, transcribe
 from adaptts.corpora.transcripts import Source
@@ -218,8 +220,9 @@ def _row_problems(row: Row) -> Iterator[str]:
         yield f"{row.where}: {row.problem}"
         return
     letters = "".join([row.utterance, row.speaker, *row.text.split(), *row.groups.values()])
-    if any(unicodedata.category(letter) == "Cc" for letter in letters):
-        yield f"{row.where}: has control characters; remove them"
+    # JSON can name half of a character, which no file can hold.
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in letters):
+        yield f"{row.where}: has control characters or halves of others; remove them"
     if not manifest.normalise_text(row.text):
         yield f"{row.where}: there is no word in the text {row.text!r}"
     if not manifest.is_utterance(row.utterance) or len(row.utterance) > _LONGEST_NAME:
@@ -262,11 +265,16 @@ def without_listed(rows: list[Row], path: str | None) -> tuple[list[Row], list[R
 
 def _read_exclusions(path: Path) -> dict[str, str]:
     """Utterance → reason, from a CSV file with these columns; more columns may follow."""
-    rows = csv.DictReader(transcripts.read_text(path).splitlines(), strict=True)
-    missing = [name for name in _EXCLUSION_COLUMNS if name not in (rows.fieldnames or [])]
-    if missing:
-        raise ManifestError(f"{path} must have the columns utterance and reason; lacks {missing}")
-    return {row["utterance"]: row["reason"] or "no reason given" for row in rows}
+    rows = csv.DictReader(io.StringIO(transcripts.read_text(path)), strict=True)
+    try:
+        missing = [name for name in _EXCLUSION_COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise ManifestError(
+                f"{path} must have the columns utterance and reason; lacks {missing}"
+            )
+        return {row["utterance"]: row["reason"] or "no reason given" for row in rows}
+    except csv.Error as error:
+        raise ManifestError(f"{path} is not CSV in UTF-8: {error}; save it as such") from None
 
 
 def _bring(
@@ -301,16 +309,19 @@ def _bring(
             "text": " ".join(row.text.split()),
             "path": _path(row),
             "seconds": each.seconds,
+            "content_hash": each.content,
             **row.groups,
         }
         for row, each in used
     )
+    repeated = copies(zip(table["utterance"], table["content_hash"], strict=True))
     info = replace(
         found.info,
         exclusions=[*found.info.exclusions, *unusable],
         notes=[
             *found.info.notes,
             *(Remark(row.utterance, note) for row, each in used for note in each.notes),
+            *(Remark(copy, f"has the samples of {first}") for copy, first in repeated.items()),
         ],
     )
     prepared = pd.DataFrame({"utterance": row.utterance, **each.prepared} for row, each in used)
@@ -340,6 +351,7 @@ class _Brought:
     """What became of one recording."""
 
     seconds: float = 0.0
+    content: str = ""  # see content.content_hash
     notes: tuple[str, ...] = ()
     problem: str | None = None
     prepared: dict[str, float | None] = field(default_factory=dict)  # a row of preparation.csv
@@ -360,6 +372,7 @@ def _bring_one(
     before, after = prepared.cut_seconds
     return _Brought(
         len(finished) / rate,
+        prepared.content,
         tuple(notes),
         prepared={
             "cut_before_seconds": round(before, 4),

@@ -11,7 +11,7 @@ that they are of: an accent shows in how they sound and how long they are, seldo
 import itertools
 import os
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from scipy.signal import resample_poly
 from tqdm import tqdm
 
 from adaptts.corpora import audio, espeak, manifest
+from adaptts.corpora.content import content_hash
 from adaptts.corpora.manifest import SILENCE
 from adaptts.params import CorpusParams
 
@@ -120,7 +121,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
         for synthesiser in synthesisers:
             free.put(synthesiser)
 
-        def make(utterance: Utterance) -> pd.DataFrame:
+        def make(utterance: Utterance) -> tuple[pd.DataFrame, str]:
             synthesiser = free.get()
             try:
                 speech = synthesiser.say(utterance.voice.prompt(utterance.text, utterance.accent))
@@ -130,8 +131,9 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
 
         pool = stack.enter_context(ThreadPoolExecutor(len(synthesisers)))
         made = pool.map(make, utterances)
-        phones = list(tqdm(made, "synthetic", len(utterances), unit="utterance", disable=None))
-    table = _tabulate(utterances, [each["end_seconds"].iloc[-1] for each in phones])
+        bar = tqdm(made, "synthetic", len(utterances), unit="utterance", disable=None)
+        phones, contents = zip(*bar, strict=True)
+    table = _tabulate(utterances, [each["end_seconds"].iloc[-1] for each in phones], contents)
     manifest.write(folder, table, _describe(params, version), grammar(), pd.concat(phones))
 
 
@@ -223,8 +225,8 @@ def _choose_utterances(params: CorpusParams) -> Iterator[Utterance]:
 
 def _write_utterance(
     utterance: Utterance, speech: espeak.Speech, folder: Path, sampling_rate: int
-) -> pd.DataFrame:
-    """Write the recording; returns its rows of phones.parquet."""
+) -> tuple[pd.DataFrame, str]:
+    """Write the recording; returns its rows of phones.parquet, and its content's hash."""
     played_rate = Fraction(utterance.voice.tract) * espeak.SAMPLING_RATE
     ratio = (sampling_rate / played_rate).limit_denominator(_LARGEST_DENOMINATOR)
     samples = np.frombuffer(speech.pcm, dtype=np.int16).astype(np.float64)
@@ -233,14 +235,16 @@ def _write_utterance(
     audio.write(folder / _path(utterance), waveform, sampling_rate)
     phones = locate_phones(speech.phones, len(waveform), ratio, sampling_rate)
     phones.insert(0, "utterance", utterance.name)
-    return phones
+    return phones, content_hash(samples)
 
 
 def _path(utterance: Utterance) -> str:
     return f"audio/{utterance.voice.speaker}/{utterance.name}.wav"
 
 
-def _tabulate(utterances: list[Utterance], seconds: list[float]) -> pd.DataFrame:
+def _tabulate(
+    utterances: Sequence[Utterance], seconds: Sequence[float], contents: Sequence[str]
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "utterance": utterance.name,
@@ -248,11 +252,12 @@ def _tabulate(utterances: list[Utterance], seconds: list[float]) -> pd.DataFrame
             "text": utterance.text,
             "path": _path(utterance),
             "seconds": length,
+            "content_hash": content,
             "variant": utterance.voice.variant.lower(),
             "sex": utterance.voice.sex,
             "accent": utterance.accent,
         }
-        for utterance, length in zip(utterances, seconds, strict=True)
+        for utterance, length, content in zip(utterances, seconds, contents, strict=True)
     )
 
 

@@ -25,10 +25,14 @@ def spoken_words(text: str, language: str) -> str:
 
     `language` is espeak-ng's name of it. What the function has returned it does not change.
     """
-    words = normalise_text(read_out(text, language))
-    return normalise_text(_CHARACTER.sub(r" \1 ", words))
+    return " ".join(words_of(read_out(text, language)))
 
 
 def written(words: str) -> str:
     """`words` as they are written: without the spaces around Han characters and kana."""
     return _GAP.sub("", words)
+
+
+def words_of(text: str) -> list[str]:
+    """The words as they are written, by rules 2 and 3 alone."""
+    return _CHARACTER.sub(r" \1 ", normalise_text(text)).split()

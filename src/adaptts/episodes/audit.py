@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from adaptts.corpora.manifest import normalise_text
+from adaptts.episodes import likeness
 from adaptts.params import EpisodeParams, SplitParams
 
 
@@ -18,7 +19,7 @@ class Check:
 
     rule: str
     breaches: int
-    example: str = ""
+    example: str = ""  # of a breach, or of what comes nearest to one
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def audit_episodes(
     broken and an example of it.
     """
     told = index.set_index("utterance").loc[episodes["utterance"]]
-    episodes = episodes.assign(text=told["text"].map(normalise_text).to_numpy())
+    episodes = episodes.assign(
+        text=told["text"].map(normalise_text).to_numpy(), content=told["content_hash"].to_numpy()
+    )
     relaxed = []
     checks = [
         _crossing(episodes, column, f"{what} stand on one side of the split")
@@ -78,6 +81,15 @@ def audit_episodes(
             f"Not kept, as episodes.text_disjoint is false: {rule}. "
             f"{shared} of {queries['text'].nunique()} query texts are."
         )
+    check, reason = _near_duplicates(queries, others, params)
+    if reason and check.breaches:
+        relaxed.append(
+            f"Not kept, as {reason}: {check.rule}. "
+            f"{check.breaches} of {queries['text'].nunique()} are: {check.example}"
+        )
+    else:
+        checks.append(check)
+    checks += _copies(episodes, queries, others)
     untrained = _phones(queries, phones) - _phones(episodes[episodes["role"] == "train"], phones)
     rule = "every phone of a query occurs in training"
     if untrained:
@@ -146,6 +158,60 @@ def _crossing(episodes: pd.DataFrame, column: str, rule: str) -> Check:
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame, column: str, rule: str) -> Check:
     return _check(rule, sorted(set(first[column]) & set(second[column])))
+
+
+def _near_duplicates(
+    queries: pd.DataFrame, others: pd.DataFrame, params: EpisodeParams
+) -> tuple[Check, str]:
+    """How many query texts nearly are texts of other roles, and why that is waived, if it is.
+
+    Texts that are equal are another rule's.
+    """
+    threshold = params.near_duplicates or likeness.NEAR
+    rule = f"no query text is at least {threshold:.0%} alike to one of another role"
+    waived = "" if params.near_duplicates else "episodes.near_duplicates is null"
+    if not params.text_disjoint:
+        waived = "episodes.text_disjoint is false"
+    of_validation = set(queries.loc[queries["split"] == "validation", "text"])
+    of_test = set(queries.loc[queries["split"] == "test", "text"])
+    elsewhere = set(others["text"])
+    neighbours: dict[str, likeness.Neighbour] = {}
+    for texts, known in ((of_validation, elsewhere), (of_test, elsewhere | of_validation)):
+        sought, known = sorted(texts), sorted(known - texts)
+        if known:
+            neighbours |= zip(sought, likeness.nearest(sought, known), strict=True)
+    found = sorted(neighbours.items(), key=lambda pair: -pair[1].likeness)
+    near = [text for text, neighbour in found if neighbour.is_near(threshold)]
+    example = f"{found[0][0]!r} beside {found[0][1].text!r}" if found else ""
+    if found and not near:
+        example = f"the nearest is {found[0][1].likeness:.0%}: {example}"
+    return Check(rule, len(near), example), waived
+
+
+def _copies(episodes: pd.DataFrame, queries: pd.DataFrame, others: pd.DataFrame) -> Iterator[Check]:
+    """The same recording under several names: across roles, across the split, within a set."""
+    names = episodes.drop_duplicates("utterance").groupby("content")["utterance"].agg(list)
+    names = names[names.str.len() > 1]
+
+    def check(rule: str, contents: Iterable[str]) -> Check:
+        told = [
+            f"{' and '.join(names[content])} have the same samples; list all but one of them in "
+            "corpus.exclude"
+            for content in sorted(set(contents) & set(names.index))
+        ]
+        return _check(rule, told)
+
+    yield check(
+        "no query recording is used otherwise under another name",
+        set(queries["content"]) & set(others["content"]),
+    )
+    sides = episodes.groupby("content")["split"].nunique()
+    yield check("copies of a recording stand on one side of the split", sides.index[sides > 1])
+    held_out = episodes[episodes["role"] != "train"]
+    places = ["speaker", "role", "draw", "content"]
+    repeated = held_out.groupby(places, as_index=False)["utterance"].nunique()
+    twice = repeated.loc[repeated["utterance"] > 1, "content"]
+    yield check("no support or query set holds a recording twice", twice)
 
 
 def _phones(episodes: pd.DataFrame, phones: Mapping[str, Collection[str]]) -> set[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from adaptts.corpora.manifest import check_name, is_group, normalise_text
+from adaptts.episodes import likeness
 from adaptts.episodes.table import COLUMNS
 from adaptts.params import EpisodeParams, SplitParams
 
@@ -59,8 +60,9 @@ def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams
     """One row per use of an utterance, with `COLUMNS`.
 
     Queries are drawn first, for every held-out speaker. With `text_disjoint`, whatever shares its
-    normalised text with a query is then used for nothing else. A draw of a support set is an
-    order of utterances: the K-shot set is its first K (`rank` < K), so the sets are nested.
+    normalised text with a query, or nearly does (`near_duplicates`), is then used for nothing
+    else. A draw of a support set is an order of utterances: the K-shot set is its first K
+    (`rank` < K), so the sets are nested.
 
     Raises ValueError if a speaker has too few utterances.
     """
@@ -77,17 +79,17 @@ def draw_episodes(index: pd.DataFrame, split: SplitParams, params: EpisodeParams
         side: [u for u in sorted(sides) if sides[u] == side] for side in ("test", "validation")
     }
     queries = _draw_queries(table, held_out, params, generator)
-    query_texts = set(queries["text"])
     usable = ~table["utterance"].isin(queries["utterance"])
     if params.text_disjoint:
-        usable &= ~table["text"].isin(query_texts)
+        usable &= ~table["text"].isin(_given_away(table["text"], set(queries["text"]), params))
     rest = table[usable]
     parts = [queries.drop(columns="text")]
     training = rest[rest["speaker"].map(sides) == "train"]
     if training.empty:
         raise ValueError(
             "no training utterance is left once texts of queries are excluded; "
-            "lower episodes.queries or set episodes.text_disjoint: false"
+            "lower episodes.queries, raise episodes.near_duplicates, or set "
+            "episodes.text_disjoint: false"
         )
     parts.append(_rows(training, "train", "train"))
     for side, speakers in held_out.items():
@@ -110,7 +112,8 @@ def _draw_queries(
     """The query utterances; those of validation share no text with those of test, if they must."""
     parts: list[pd.DataFrame] = []
     for side, speakers in held_out.items():
-        taken = {text for part in parts for text in part["text"] if part["split"].iloc[0] != side}
+        drawn = {text for part in parts for text in part["text"]}
+        taken = _given_away(table["text"], drawn, params)
         for speaker in speakers:
             pool = table[table["speaker"] == speaker]
             if params.text_disjoint:
@@ -119,6 +122,13 @@ def _draw_queries(
             chosen = pool.iloc[_spread(pool["text"], params.queries, generator)]
             parts.append(_rows(chosen, side, "query").assign(text=chosen["text"].to_numpy()))
     return pd.concat(parts, ignore_index=True)
+
+
+def _given_away(texts: pd.Series, queries: set[str], params: EpisodeParams) -> set[str]:
+    """The texts that no other role may read: those of the queries, and their near duplicates."""
+    if params.near_duplicates is None:
+        return queries
+    return queries | likeness.near(texts, queries, params.near_duplicates)
 
 
 def _spread(texts: pd.Series, count: int, generator: np.random.Generator) -> np.ndarray:
