@@ -23,7 +23,8 @@ COLUMNS = [
 def summarise(results: Results) -> pd.DataFrame:
     """A row per arm of the experiment, columns COLUMNS; NaN (or "") where nothing is known.
 
-    Training figures are means over seeds, and over folds, as are trials; the trunk counts for each arm that starts from it.
+    Training figures are means over seeds and folds; the trunk counts for each arm that starts from
+    it. Trials are those of one search: every fold has its own.
     Seconds are of the machine that ran the stages, memory is of the whole process.
     """
     rows = []

@@ -113,7 +113,7 @@ def _paired(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     rows = []
     for metric in METRICS:
         parts = metric.ratio or (metric.name,)
-        if comparison.baseline is None or not set(parts) <= set(wide.columns.levels[0]):
+        if comparison.baseline is None or not set(parts) <= set(wide.columns.unique(0)):
             continue
         values, *total = (wide[part] for part in parts)
         if comparison.baseline not in values:

@@ -73,7 +73,7 @@ def _failed(folds: Sequence[Results]) -> dict[str, str]:
 
 def _of_arms(fold: Results, arms: set[str]) -> Results:
     """The fold without the other arms' measures and sound: means would be of other speakers."""
-    gone = set(fold.arms) - arms
+    gone = set(fold.experiment.arms) - arms
     tables = {
         name: table[~table["arm"].isin(gone)]
         for name in (*TABLES, "training", "trials")

@@ -226,8 +226,8 @@ def _edges(results: Results) -> Check:
         place = math.log(trial["step_size"] / trial["least"])
         place /= math.log(trial["largest"] / trial["least"]) or 1
         at_edge = not EDGE <= place <= 1 - EDGE
-        name = f"{trial['arm']} in {trial['fold']}" if "fold" in trial else trial["arm"]
-        (edges if at_edge else inside)[name] = f"{trial['rule']} {trial['step_size']:.2g}"
+        whose = f"{trial['arm']} in {trial['fold']}" if "fold" in trial else trial["arm"]
+        (edges if at_edge else inside)[whose] = f"{trial['rule']} {trial['step_size']:.2g}"
     if chosen.empty:
         return Check(name, "skipped", "There are no trials.")
     if edges:
