@@ -42,5 +42,5 @@ test: .venv/test
 	@touch $@
 
 clean:
-	rm -rf data models tuning voices results scratch corpus-check .snakemake
+	rm -rf data models tuning voices results scratch folds corpus-check .snakemake
 	rm -rf reports

@@ -35,13 +35,13 @@ class Plan:
     @property
     def stale(self) -> frozenset[PipelineStage]:
         """The changed stages, and all that depend on them."""
-        changed = [stage for stage in self.graph if stage.addressing in self.reasons]
+        changed = [stage for stage in self.graph if stage.name in self.reasons]
         later = (networkx.ancestors(self.graph, stage) for stage in changed)
         return frozenset(changed).union(*later)
 
     def reason(self, stage: PipelineStage) -> str:
         """Why a stale stage is to run."""
-        return self.reasons.get(stage.addressing, "after the stages that it reads from")
+        return self.reasons.get(stage.name, "after the stages that it reads from")
 
     def resources(self, stage: PipelineStage) -> dict[str, int]:
         """What a job of the stage asks for: meta.resources of dvc.yaml, a GPU only if one is used.
@@ -84,9 +84,9 @@ def make_plan() -> Plan:
     except DvcException as error:
         raise ValueError(str(error)) from error
     reasons = {
-        stage.addressing: _list(_explain(stage, changed[stage.addressing]))
+        stage.name: _list(_explain(stage, changed[stage.name]))
         for stage in graph
-        if stage.addressing in changed
+        if stage.name in changed
     }
     return Plan(graph, reasons, experiment.training.device != "cpu")
 
@@ -155,7 +155,7 @@ def _name(stages: Iterable[PipelineStage]) -> str:
     """The stages' addresses; of a stage with many items only their number."""
     items = defaultdict(list)
     for stage in stages:
-        items[stage.addressing.partition("@")[0]].append(stage.addressing)
+        items[stage.name.partition("@")[0]].append(stage.name)
     return ", ".join(
         f"{name}@… ({len(addresses)})" if len(addresses) > NAMED else ", ".join(addresses)
         for name, addresses in items.items()

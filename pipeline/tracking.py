@@ -27,8 +27,6 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so that only who logs pays 
 
 EXPERIMENT = "adaptts"
 LOCAL = Path("mlflow.db"), Path("mlartifacts")  # without a server
-# Concurrent first uses would each create the tables, the experiment and the parent run.
-LOCK = Path("mlflow.db.lock")
 SEND_SECONDS = 5.0  # between two requests to the server
 SHOW_SECONDS = 10.0  # between two lines on the terminal
 BATCH = 1000  # metrics that the server takes at once
@@ -48,7 +46,7 @@ def training(stage: Stage) -> Iterator[Log]:
     is a warning and the training goes on.
     """
     client = connect()
-    with FileLock(LOCK):
+    with _alone():
         run = _training_run(client, stage)
     finished = run.info.status == "FINISHED"
     curve = Curve(stage.address, None if finished else client, run.info.run_id)
@@ -66,7 +64,7 @@ def conclude(stage: Stage, metrics: Mapping[str, float], folder: Path) -> None:
     Raises ValueError if the tracking server does not answer.
     """
     client = connect()
-    with FileLock(LOCK):
+    with _alone():
         parent = _parent_run(client, stage.params.name)
     run_id = parent.info.run_id
     with _answering(str(client.tracking_uri)):
@@ -113,7 +111,7 @@ def connect() -> "MlflowClient":
     server = os.environ.get("MLFLOW_TRACKING_URI")
     database, artifacts = (path.resolve() for path in LOCAL)
     uri = server or f"sqlite:///{database}"
-    with FileLock(LOCK), _answering(uri):
+    with _alone(), _answering(uri):
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
             place = None if server else artifacts.as_uri()
@@ -184,6 +182,11 @@ class Curve:
         self.try_to_send()
         with contextlib.suppress(MlflowException):
             self.client.set_terminated(self.run_id, status)
+
+
+def _alone() -> FileLock:
+    """Concurrent first uses would each create the tables, the experiment and the parent run."""
+    return FileLock(f"{LOCAL[0].resolve()}.lock")  # beside the database, which may be a link
 
 
 @contextlib.contextmanager

@@ -20,6 +20,29 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ([{"test": ["m8"], "validation": ["f3"]}], "folds has one fold; name two or more"),
+        (
+            [{"test": ["m8"], "validation": ["f3"]}, {"test": ["ed", "m8"], "validation": ["f3"]}],
+            "fold 2 of folds tests 'm8', which fold 1 tests",
+        ),
+        (
+            [{"test": ["m8"], "validation": ["f3"]}, {"test": ["ed"], "validation": ["ed"]}],
+            r"fold 2 of folds: \['ed'\] stand under both test and validation",
+        ),
+        (
+            [{"test": ["m8"], "validation": []}, {"test": ["ed"], "validation": ["f3"]}],
+            "fold 1 of folds: validation must name at least one speaker",
+        ),
+    ],
+)
+def test_an_error_names_the_fold(folds: list, message: str) -> None:
+    with pytest.raises(params.ParamsError, match=message):
+        params.parse(params.Experiment, {**values(), "folds": folds}, "")
+
+
+@pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
         ("episodes", "shotz", [1], "episodes.shotz: unknown key"),

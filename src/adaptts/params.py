@@ -465,6 +465,14 @@ class ReportParams:
 
 
 @dataclass(frozen=True, config=STRICT)
+class FoldParams:
+    """Who is held out in one fold of a cross-validation, in the place of `split`'s own."""
+
+    test: list[Name]
+    validation: list[Name]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
     """All of `params.yaml`."""
 
@@ -481,6 +489,29 @@ class Experiment:
     adaptation: AdaptationParams
     evaluation: EvaluationParams
     report: ReportParams
+    # Of a cross-validation, which is run apart from the experiment itself; none: there is no such.
+    folds: list[FoldParams] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def check_folds(self) -> Self:
+        """Every speaker is tested in one fold at most, and each fold is a split as any other."""
+        tested: dict[str, int] = {}
+        for number, fold in enumerate(self.folds, 1):
+            try:
+                replace(self.split, **vars(fold))
+            except ValidationError as error:
+                rules = "; ".join(_rule(problem) for problem in error.errors())
+                raise ValueError(f"fold {number} of folds: {rules}") from None
+            for name in fold.test:
+                if name in tested:
+                    raise ValueError(
+                        f"fold {number} of folds tests {name!r}, which fold {tested[name]} tests; "
+                        "name each under test once in all folds"
+                    )
+                tested[name] = number
+        if len(self.folds) == 1:
+            raise ValueError("folds has one fold; name two or more, or none and use split")
+        return self
 
     @model_validator(mode="after")
     def check_agreement(self) -> Self:
@@ -569,8 +600,12 @@ def _describe(error: ValidationError, section: str) -> list[str]:
         elif problem["type"] == "string_type":
             lines.append(f"{key}: got {problem['input']!r:.200}; it must be text: put it in quotes")
         else:
-            rule = problem["msg"].removeprefix("Value error, ")
+            rule = _rule(problem)
             # A rule that joins several keys names their values itself.
             value = "" if isinstance(problem["input"], dict) else f"got {problem['input']!r:.200}; "
             lines.append(f"{key}: {value}{rule}")
     return lines
+
+
+def _rule(problem: Mapping[str, Any]) -> str:
+    return problem["msg"].removeprefix("Value error, ")

@@ -19,6 +19,10 @@ from adaptts.reporting.standings import Standing, stand
 
 Axis = Literal["steps", "shots"]
 POINTS = ["arm", "shots", "steps", "metric", "value", "low", "high", "measured", "missing"]
+# Also where a table is empty, as that of the error rates of a single test speaker.
+KINDS = {**dict.fromkeys(["arm", "metric"], str),
+         **dict.fromkeys(["shots", "steps", "measured", "missing"], int),
+         **dict.fromkeys(["value", "low", "high"], float)}  # fmt: skip
 # effect: Hedges' correction of the mean over the standard deviation of speakers' differences.
 # p_holm: of planned comparisons. detectable: the least true difference that the test finds four
 # times in five, alone, and as the first of the planned ones (infinite where it never can).
@@ -104,12 +108,12 @@ def compare(results: Results) -> Comparison:
     # Without a row, or where each has None, pandas would make columns of objects of them.
     rates = rates.astype(dict.fromkeys(["value", "low", "high"], float))
     reference = rates["arm"].isin(REFERENCES)
-    points = pd.concat([estimator.summarise(), rates[~reference]], ignore_index=True)
+    points = _joined(estimator.summarise(), rates[~reference])
     references, ceilings = pd.DataFrame(columns=POINTS), []
     if len(results.references):
         panel = Panel.lay(results.references)
         references, ceilings = Estimator.of(panel, results).summarise(), [panel]
-    references = pd.concat([references, rates[reference]], ignore_index=True)
+    references = _joined(references, rates[reference])
     at_headline = Panel.lay(results.at(headline.shots, headline.steps))
     baseline = _baseline(results)
     best = best_arms(_at(points, results.zero_step_arms, headline))
@@ -132,6 +136,10 @@ def compare(results: Results) -> Comparison:
         best=best,
         tied={name: estimator.tied(headline, BY_NAME[name], best[name]) for name in best},
     )
+
+
+def _joined(points: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([points, rates], ignore_index=True).astype(KINDS)
 
 
 def summarised(results: Results) -> pd.DataFrame:

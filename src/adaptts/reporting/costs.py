@@ -23,21 +23,24 @@ COLUMNS = [
 def summarise(results: Results) -> pd.DataFrame:
     """A row per arm of the experiment, columns COLUMNS; NaN (or "") where nothing is known.
 
-    Training figures are means over seeds; the trunk counts for each arm that starts from it.
+    Training figures are means over seeds and folds; the trunk counts for each arm that starts from
+    it. Trials are those of one search: every fold has its own.
     Seconds are of the machine that ran the stages, memory is of the whole process.
     """
     rows = []
     for arm in results.experiment.arms:
         trials = results.trials[results.trials["arm"] == arm]
-        chosen = trials[trials["chosen"]].head(1)
+        chosen = trials[trials["chosen"]]
+        runs = trials["fold"].nunique() if "fold" in trials else 1
         rows.append(
             {
                 "arm": arm,
                 "start": results.start_of(arm),
                 **_training(results, arm),
-                "trials": len(trials),
-                "rule": chosen["rule"].iloc[0] if len(chosen) else "",
-                "step_size": float(chosen["step_size"].iloc[0]) if len(chosen) else np.nan,
+                "trials": len(trials) // max(1, runs),
+                # Folds choose each for itself.
+                "rule": " or ".join(chosen["rule"].unique()),
+                "step_size": float(chosen["step_size"].iloc[0]) if len(chosen) == 1 else np.nan,
                 **_adaptation(results, arm),
             }
         )

@@ -41,7 +41,7 @@ def explore(results: Results, comparison: Comparison) -> Iterator[View]:
     for point in places(results, comparison):
         table = results.at(point.shots, point.steps)
         yield View(point, None, _at(comparison, point, estimator))
-        for speaker in results.experiment.split.test:
+        for speaker in results.test_speakers:
             yield View(point, speaker, _of(speaker, means, table, comparison, point))
 
 

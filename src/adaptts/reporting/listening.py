@@ -32,7 +32,7 @@ def shelve(results: Results) -> Shelf | None:
     places = [(point.shots, point.steps) for point in points(results)]
     found = addresses(results)
     spoken = clips[["speaker", "utterance"]].drop_duplicates()
-    names = [name for name in results.experiment.split.test if name in set(spoken["speaker"])]
+    names = [name for name in results.test_speakers if name in set(spoken["speaker"])]
     sentences = {
         name: spoken.loc[spoken["speaker"] == name, "utterance"].tolist() for name in names
     }

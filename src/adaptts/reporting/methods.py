@@ -88,18 +88,23 @@ def bibliography() -> str:
 def _data(results: Results) -> Iterator[str]:
     experiment, corpus, unit = results.experiment, results.corpus, results.unit
     split, episodes = experiment.split, experiment.episodes
+    splits = results.splits or [split]
     name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
-    trained = set(results.recordings) - {*split.test, *split.validation}
     recordings = counted(sum(results.recordings.values()), "recording")
     yield (
         f"The corpus is {name or experiment.corpus.reader} ({recordings} of "
         f"{counted(len(results.recordings), unit)}, at {experiment.corpus.sampling_rate} Hz)."
     )
-    yield (
-        f"{counted(len(trained), unit)} train; {counted(len(split.validation), unit)} "
-        f"({', '.join(split.validation)}) validate and {counted(len(split.test), unit)} "
-        f"({', '.join(split.test)}) test."
-    )
+    if results.splits:
+        yield from _folds(results)
+    for number, own in enumerate(splits, 1):
+        trained = set(results.recordings) - {*own.test, *own.validation}
+        yield (
+            (f"Fold {number}: " if results.splits else "")
+            + f"{counted(len(trained), unit)} train; {counted(len(own.validation), unit)} "
+            f"({', '.join(own.validation)}) validate and {counted(len(own.test), unit)} "
+            f"({', '.join(own.test)}) test."
+        )
     if split.keep_together:
         yield f"Equal values of {split.keep_together} stand on one side of this split."
     yield (
@@ -109,6 +114,36 @@ def _data(results: Results) -> Iterator[str]:
     )
     if episodes.text_disjoint:
         yield "No query sentence occurs in training or support."
+
+
+def _folds(results: Results) -> Iterator[str]:
+    unit, tested = results.unit, results.test_speakers
+    never = sorted(set(results.recordings) - set(tested))
+    yield (
+        f"In a cross-validation of {len(results.splits)} folds, "
+        + (f"{counted(len(tested), unit)}" if never else f"each of the {len(tested)} {unit}s")
+        + f" was tested in exactly one fold{f' ({listed(never)} in none)' if never else ''}; "
+        "normalisation, training, the choice of update rule and step size, and the recogniser that "
+        "learns from the corpus were done anew in every fold, with the same parameters and seeds."
+    )
+
+
+def _dependence(results: Results) -> Iterator[str]:
+    """What the folds do to the statistics."""
+    unit = results.unit
+    if not results.splits:
+        return
+    alone = all(len(split.test) == 1 for split in results.splits)
+    shared = f", which {unit}s of a fold share: intervals take no notice and may be too narrow"
+    yield (
+        f"Each {unit} was tested with the models of one fold, so that differences between {unit}s "
+        f"hold those between trainings{'' if alone else shared}."
+    )
+    yield (
+        f"Models of different folds have training {unit}s in common, and {unit}s are not quite "
+        f"independent across folds: the variance then has no unbiased estimate [@bengio2004], and "
+        f"intervals and p-values are approximate."
+    )
 
 
 def _model(results: Results) -> Iterator[str]:
@@ -198,8 +233,8 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
     report, unit = results.experiment.report, results.unit
     yield "Measures:"
     yield " ".join(f"{metric.label}: {metric.meaning}" for metric in comparison.metrics())
-    tested = counted(len(results.experiment.split.test), f"test {unit}")
-    if len(results.experiment.split.test) < LEAST_SPEAKERS:
+    tested = counted(len(results.test_speakers), f"test {unit}")
+    if len(results.test_speakers) < LEAST_SPEAKERS:
         yield f"With {tested}, no intervals can be given, and no arms told apart."
         return
     yield (
@@ -208,6 +243,7 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
         f"samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
         f"gives."
     )
+    yield from _dependence(results)
     planned = [BY_NAME[name].title for name in comparison.planned]
     if comparison.baseline is None or not planned:
         return

@@ -36,9 +36,9 @@ def _runs(model: str, provenance: "Provenance") -> list[Origin]:
 
 
 def _outputs(name: str, provenance: "Provenance") -> list[Origin]:
-    # models/maml/0, tuning/maml, voices/maml/m8, results/maml
+    # models/maml/0, tuning/maml, voices/maml/m8, results/maml; of a fold, folds/1/results/maml
     return [
         (f"DVC hash of {path}", md5, "")
         for path, md5 in provenance.outputs.items()
-        if path.split("/")[1:2] == [name]
+        if path.split("/")[3 if path.startswith("folds/") else 1 :][:1] == [name]
     ]

@@ -117,7 +117,7 @@ def render(
             {**asdict(point), "title": f"At {_place(point)}"}
             for point in explorer.places(results, comparison)
         ],
-        "speakers": results.experiment.split.test,
+        "speakers": results.test_speakers,
         "labels": {metric.name: metric.label for metric in metrics},
         "heard": [listening.named(point) for point in listening.points(results)],
         "origins": origins.trace(results, provenance),
@@ -193,8 +193,10 @@ def _decision(results: Results, comparison: Comparison, decision: Decision) -> d
             f"ran the stages."
         ),
         "lacking": (
-            "there are no validation curves below tuning/, no times of adaptation or no lengths of "
-            "utterances."
+            f"a {unit} that validates in one fold is tested in another."
+            if results.splits
+            else "there are no validation curves below tuning/, no times of adaptation or no "
+            "lengths of utterances."
         ),
         "reached": advice.reached(decision, comparison),
         "reached_caption": (
@@ -295,9 +297,11 @@ def _opening(
     facts = [
         ("Corpus", name or experiment.corpus.reader),
         ("Licence", str(corpus.get("licence", "not recorded"))),
-        ("New voices", f"{counted(len(experiment.split.test), f'test {results.unit}')}, "
+        ("New voices", f"{counted(len(results.test_speakers), f'test {results.unit}')}, "
                        f"{counted(episodes.queries, 'sentence')} each"),
         ("Arms", f"{len(comparison.arms)} of {len(experiment.arms)} with results"),
+        *([("Folds", f"{len(results.splits)}, each with models of its own")]
+          if results.splits else []),
         ("Seeds", ", ".join(map(str, experiment.seeds))),
         ("Shots", ", ".join(map(str, episodes.shots))),
         ("Steps", ", ".join(map(str, experiment.adaptation.steps))),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptts.params import Experiment
+from adaptts.params import Experiment, SplitParams
 from adaptts.reporting import answers
 
 NATURAL, COPY_SYNTHESIS, RETAKE = "natural", "copy_synthesis", "retake"
@@ -61,11 +61,17 @@ class Results:
     retake_note: str  # why there are no retakes, or ""
     absent: list[str]  # what was looked for in vain, a sentence each
     failed: dict[str, str]  # arms without results because they diverged: why
+    splits: Sequence[SplitParams] = ()  # of the folds that these are pooled from, if they are
 
     @property
     def unit(self) -> str:
         """The manifest's column that is adapted to; tables call each of its values a speaker."""
         return self.experiment.split.unit
+
+    @property
+    def test_speakers(self) -> list[str]:
+        """Who is tested, in any of the folds."""
+        return [name for split in self.splits or [self.experiment.split] for name in split.test]
 
     @cached_property
     def arms(self) -> list[str]:

@@ -61,7 +61,7 @@ def _whole(results: Results) -> Check:
     point = results.experiment.evaluation.headline
     table = results.at(point.shots, point.steps)
     table = table[(table["metric"] == PRIMARY.name) & table["value"].notna()]
-    test, seeds = results.experiment.split.test, results.experiment.seeds
+    test, seeds = results.test_speakers, results.experiment.seeds
     expected = len(test) * results.experiment.episodes.queries * len(seeds)
     counts = {arm: int((table["arm"] == arm).sum()) for arm in results.experiment.arms}
     short = {arm: count for arm, count in counts.items() if count != expected}
@@ -226,7 +226,8 @@ def _edges(results: Results) -> Check:
         place = math.log(trial["step_size"] / trial["least"])
         place /= math.log(trial["largest"] / trial["least"]) or 1
         at_edge = not EDGE <= place <= 1 - EDGE
-        (edges if at_edge else inside)[trial["arm"]] = f"{trial['rule']} {trial['step_size']:.2g}"
+        whose = f"{trial['arm']} in {trial['fold']}" if "fold" in trial else trial["arm"]
+        (edges if at_edge else inside)[whose] = f"{trial['rule']} {trial['step_size']:.2g}"
     if chosen.empty:
         return Check(name, "skipped", "There are no trials.")
     if edges:

@@ -388,11 +388,17 @@ def tuning(results: Results) -> Grid:
         mark = "best" if trial["chosen"] else ""
         return Cell(text, [how, *pull], mark, value=trial["distortion"])
 
-    most = trials.groupby("arm").size().max() if len(trials) else 0
+    folds = trials["fold"] if "fold" in trials else pd.Series("", index=trials.index)
+    searches = {
+        name: table.to_dict("records") for name, table in trials.groupby([trials["arm"], folds])
+    }
+    most = max(map(len, searches.values()), default=0)
     rows = []
     for arm in results.experiment.arms:
-        cells = [cell(trial) for trial in trials[trials["arm"] == arm].to_dict("records")]
-        rows.append(Row(arm, cells + [Cell(DASH)] * (most - len(cells))))
+        for fold in folds.unique() if len(folds) else [""]:
+            cells = [cell(trial) for trial in searches.get((arm, fold), [])]
+            name = f"{arm}, {fold}" if fold else arm
+            rows.append(Row(name, cells + [Cell(DASH)] * (most - len(cells))))
     return Grid(
         f"Tuning: mel distortion (dB) on the validation {results.unit}s in each trial, below it "
         "the update rule and its step size; bold is chosen",

@@ -19,7 +19,7 @@ def collect(results: Results, comparison: Comparison) -> dict[str, Any]:
     both = pd.concat([results.measures, results.references])
     both = both[both["seed"].isin([-1, results.experiment.seeds[0]])]
     both = both[both["metric"].isin(BY_NAME)]
-    order = {name: number for number, name in enumerate(results.experiment.split.test)}
+    order = {name: number for number, name in enumerate(results.test_speakers)}
     spoken = sorted(
         both[["speaker", "utterance"]].drop_duplicates().itertuples(index=False, name=None),
         key=lambda key: (order.get(key[0], len(order)), key),
