@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from adaptts.compilation import check_compiler
 from adaptts.episodes import table
 from adaptts.episodes.batch import Utterances
 from adaptts.episodes.sampler import Sampler
@@ -59,7 +60,9 @@ class Arm:
 
 
 def open_data(params: Experiment) -> Data:
-    """Raises ValueError if the device that params name is not there."""
+    """Raises ValueError if the device or the compiler that params name is not there."""
+    if params.training.compile:
+        check_compiler()
     device = choose_device(params.training.device)
     store = FeatureStore.open(FEATURES)
     episodes = table.read(EPISODES / "episodes.parquet")
@@ -71,6 +74,7 @@ def open_data(params: Experiment) -> Data:
         len(store.inventory),
         store.params.mels,
         len(utterances.speakers),
+        params.training.compile,
     )
     return Data(utterances, episodes, setting, device)
 

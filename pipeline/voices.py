@@ -21,4 +21,5 @@ def make_voice(
         arm.strategy.setting.loss,
         steps,
         trial.anchor,
+        arm.strategy.setting.compile,
     )

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from adaptts.compilation import compiled_voice_loss
 from adaptts.episodes.batch import Batch, Utterances, stretch, take
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend
 from adaptts.models.acoustic import SPEAKER, AcousticModel
@@ -82,6 +83,7 @@ def adapt(
     weights: LossParams,
     steps: Sequence[int],
     anchor: float = 0.0,
+    compile: bool = False,
 ) -> Iterator[Snapshot]:
     """Yield the voice after each number of `steps` (rising; 0 is the voice as it is given).
 
@@ -89,7 +91,7 @@ def adapt(
     half the squared distance from where they start (L2-SP, Li et al. 2018). With `hold_back`, the
     last utterance of the support is not adapted to, and the voice after some steps is that of the
     step, up to there, with the least loss on it (early stopping); a single utterance cannot be
-    held back.
+    held back. `compile`: see adaptts.compilation.
 
     Raises DivergedError when the loss or a parameter is not finite.
     """
@@ -100,7 +102,13 @@ def adapt(
     batches = _at_tempos(take(support, slice(0, -1)) if held_back else support, manner.tempo)
 
     def loss(moved: Parameters) -> Tensor:
-        value = voice_loss(acoustic, adapted.apply(fixed, moved), next(batches), weights)
+        voice, batch = adapted.apply(fixed, moved), next(batches)
+        if compile:
+            own = {name: value for name, value in voice.items() if value.requires_grad}
+            shared = {name: value for name, value in voice.items() if name not in own}
+            value = compiled_voice_loss(acoustic, shared, own, batch, weights)
+        else:
+            value = voice_loss(acoustic, voice, batch, weights)
         return value + anchor / 2 * _square_distance(moved, start) if anchor else value
 
     @torch.no_grad()

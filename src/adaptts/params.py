@@ -263,6 +263,8 @@ Device = Literal["cpu", "cuda", "auto"]
 class TrainingParams:
     # Of training, tuning and adaptation; auto: cuda where there is a GPU.
     device: Device
+    # The inner loop and adaptation as compiled code, on the processor (see adaptts.compilation).
+    compile: bool
     # What is equal for all arms: the work, or the CPU time that as much plain training takes.
     budget: BudgetUnit
     trunk: OptimisationParams  # multi-speaker pretraining, shared by every arm of a seed
@@ -275,6 +277,15 @@ class TrainingParams:
             raise ValueError(
                 f"budget cpu_seconds counts the processor's time alone, got device {self.device}; "
                 "choose budget utterance_gradients, or device cpu"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_compile(self) -> Self:
+        if self.compile and self.device != "cpu":
+            raise ValueError(
+                f"compile is for the processor alone, got device {self.device}; choose compile "
+                "false, or device cpu"
             )
         return self
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from adaptts.episodes.batch import Batch, Frames, place_frames
-from adaptts.models.convolution import ConditionalBlock
+from adaptts.models.convolution import ConditionalBlock, Linear
 from adaptts.models.derivatives import normalise
 from adaptts.models.variance import VariancePredictor
 from adaptts.params import ModelParams
@@ -64,12 +64,12 @@ class AcousticModel(nn.Module):
         )
         self.duration = VariancePredictor(channels, params.predictor_channels, 1, speaker)
         self.prosody = VariancePredictor(channels, params.predictor_channels, 2, speaker)
-        self.prosody_input = nn.Linear(2, channels)
-        self.place_input = nn.Linear(2, channels)
+        self.prosody_input = Linear(2, channels)
+        self.place_input = Linear(2, channels)
         self.decoder = nn.ModuleList(
             ConditionalBlock(channels, params.kernel, speaker) for _ in range(params.decoder_blocks)
         )
-        self.mel = nn.Linear(channels, mels)
+        self.mel = Linear(channels, mels)
 
     def forward(self, batch: Batch, speaker: Tensor) -> Prediction:
         """Predict with the reference durations and pitch. speaker: [B, D]."""

@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from adaptts.models import plain
 from adaptts.models.derivatives import residual_block
 from adaptts.models.products import convolve
 
@@ -24,6 +25,15 @@ class Convolution(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         return convolve(hidden, self.weight, self.bias)
+
+
+class Linear(nn.Linear):
+    """A linear layer over [B, L, C]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return plain.linear(input, self.weight, self.bias)
+        return super().forward(input)
 
 
 class ConditionalBlock(nn.Module):

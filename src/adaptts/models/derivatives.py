@@ -18,6 +18,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from adaptts.models import plain
 from adaptts.models.products import (
     add_linear,
     by_voice,
@@ -52,6 +53,10 @@ def residual_block(
 
     hidden: x, [B, L, C]; condition: scale and shift, [B, 2C]; mask: [B, L, 1] of 0 and 1.
     """
+    if torch.compiler.is_compiling():
+        return plain.residual_block(
+            hidden, condition, mask, weight, bias, output_weight, output_bias
+        )
     result, *_ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
     return result
 
@@ -61,6 +66,8 @@ def predictor_layer(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor)
 
     hidden: x, [B, L, C]; shift: [B, outputs]; mask: [B, L, 1] of 0 and 1; -> [B, L, outputs].
     """
+    if torch.compiler.is_compiling():
+        return plain.predictor_layer(hidden, weight, shift, mask)
     result, *_ = _Layer.apply(hidden, weight, shift, mask)
     return result
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from adaptts.models.convolution import Convolution
+from adaptts.models.convolution import Convolution, Linear
 from adaptts.models.derivatives import predictor_layer
 
 
@@ -14,7 +14,7 @@ class VariancePredictor(nn.Module):
         self.first = Convolution(channels, hidden, 3)
         self.second = Convolution(hidden, hidden, 3)
         self.condition = nn.Linear(speaker_channels, hidden)
-        self.output = nn.Linear(hidden, outputs)
+        self.output = Linear(hidden, outputs)
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
 

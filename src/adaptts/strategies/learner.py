@@ -24,6 +24,7 @@ class Setting:
     phones: int  # size of the inventory, padding included
     mels: int
     speakers: int  # that train
+    compile: bool = False  # the loss of a voice and its gradient
 
 
 class Learner(nn.Module):

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from adaptts.compilation import compiled_voice_loss
 from adaptts.episodes.batch import Batch, stack
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend, make_rule
@@ -127,7 +128,7 @@ class Maml(Strategy):
         if first.stacked:
             start = {name: value.expand(len(first), *value.shape) for name, value in start.items()}
         steps = descend(
-            lambda adapted: self.loss(learner, adapted, next(support)),
+            lambda adapted: self.loss(learner, adapted, next(support), twice=self.second_order),
             start,
             self.inner_rule(learner),
             differentiable=True,
@@ -142,9 +143,18 @@ class Maml(Strategy):
     def inner_rule(self, learner: Learner) -> UpdateRule:
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
 
-    def loss(self, learner: Learner, adapted: Parameters, batch: Batch) -> Tensor:
-        """The loss of a voice, of which what has not adapted is as at the start; or their sum."""
+    def loss(
+        self, learner: Learner, adapted: Parameters, batch: Batch, twice: bool = False
+    ) -> Tensor:
+        """The loss of a voice, of which what has not adapted is as at the start; or their sum.
+
+        twice: whether its gradient by what has adapted will be differentiated in turn.
+        """
         initial, weights = self.initial(learner), self.setting.loss
+        if self.setting.compile and not batch.stacked:
+            own = adapted if twice else {**initial, **adapted}
+            shared = {name: value for name, value in initial.items() if name not in own}
+            return compiled_voice_loss(learner.acoustic, shared, own, batch, weights, twice=twice)
         if not batch.stacked:
             return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
         shared = {name: value for name, value in initial.items() if name not in adapted}

@@ -1,0 +1,108 @@
+"""The loss of a voice and its gradient, compiled into one function by torch.compile.
+
+It does in a few passes over memory what takes PyTorch hundreds of operations, and it can itself be
+differentiated, as second-order meta-learning does. What is compiled stays in PyTorch's cache, a
+folder (TORCHINDUCTOR_CACHE_DIR), from one process to the next.
+"""
+
+import copy
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.func import grad_and_value
+
+from adaptts.episodes.batch import Batch
+from adaptts.models.acoustic import AcousticModel, Parameters
+from adaptts.objectives import voice_loss
+from adaptts.params import LossParams
+
+
+def check_compiler() -> None:
+    """Raises ValueError if there is no C++ compiler."""
+    compiler = os.environ.get("CXX", "g++")
+    if not shutil.which(compiler):
+        raise ValueError(
+            f"training.compile wants a C++ compiler, but there is no {compiler}; install g++, "
+            "name yours in CXX, or set training.compile to false"
+        )
+
+
+def compiled_voice_loss(
+    acoustic: AcousticModel,
+    shared: Parameters,
+    own: Parameters,
+    batch: Batch,
+    weights: LossParams,
+    *,
+    twice: bool = False,
+) -> Tensor:
+    """The `voice_loss` of a voice made of both parts; it can be differentiated by `own` alone.
+
+    twice: whether that gradient will be differentiated in turn, then by `shared` too.
+    """
+    gradient = _compile(_Structure(acoustic), weights)
+    with torch.set_grad_enabled(twice), warnings.catch_warnings():
+        # The compiler looks at every input's `grad`, of which only leaves have one.
+        warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not")
+        parts = [_as_tensors(part) for part in (own, shared)]
+        gradients, value = gradient(*parts, *_of_any_length(batch))
+    return _Known.apply(value.detach(), [gradients[name] for name in own], *own.values())
+
+
+class _Structure:
+    """An acoustic model without its weights; equal to another that has the same shapes."""
+
+    def __init__(self, acoustic: AcousticModel) -> None:
+        self.shapes = tuple((name, p.shape) for name, p in acoustic.named_parameters())
+        self.acoustic = acoustic
+
+    def __hash__(self) -> int:
+        return hash(self.shapes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Structure) and self.shapes == other.shapes
+
+
+@cache
+def _compile(structure: _Structure, weights: LossParams) -> Callable[..., Any]:
+    acoustic = copy.deepcopy(structure.acoustic).to("meta")
+
+    def loss(own: Parameters, shared: Parameters, *batch: Tensor) -> Tensor:
+        return voice_loss(acoustic, {**shared, **own}, Batch.from_tensors(batch), weights)
+
+    return torch.compile(grad_and_value(loss), fullgraph=True)
+
+
+def _as_tensors(parameters: Parameters) -> Parameters:
+    """The same numbers, none as an nn.Parameter, for which the code would be compiled anew."""
+    return {name: value.view_as(value) for name, value in parameters.items()}
+
+
+def _of_any_length(batch: Batch) -> list[Tensor]:
+    """The batch's tensors, which say that utterances, phones and frames may be more or fewer."""
+    tensors = batch.tensors()
+    for tensor in tensors:
+        for axis in range(min(tensor.ndim, 2)):
+            torch._dynamo.maybe_mark_dynamic(tensor, axis)
+    return tensors
+
+
+class _Known(Function):
+    """A number whose gradient has been computed with it."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *inputs: Tensor) -> Tensor:
+        # Not as inputs: else a gradient of first order would also go through these.
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(by_value * gradient for gradient in ctx.gradients)

@@ -1,0 +1,146 @@
+"""Compiled gradients beside those of PyTorch's own differentiation, of the model as it is."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from test_meta_learning import META_ARMS, batches_of, doubled, gradients_of, learn
+
+from adaptts.adaptation import adapt
+from adaptts.compilation import check_compiler, compiled_voice_loss
+from adaptts.episodes.sampler import Sampler
+from adaptts.inner_loop import Adam, GradientDescent
+from adaptts.models.acoustic import Parameters
+from adaptts.objectives import voice_loss
+from adaptts.params import MannerParams
+
+# What is left in double precision is rounding.
+EXACT = {"rtol": 1e-8, "atol": 1e-11}
+# Central differences of width 1e-6, where nothing has a kink.
+DIFFERENCES = {"rtol": 1e-5, "atol": 1e-8}
+
+
+@pytest.fixture
+def traced():
+    """All but the C++ compiler, which takes minutes."""
+    torch.compiler.set_default_backend("aot_eager")
+    yield
+    torch.compiler.set_default_backend(None)
+
+
+@pytest.fixture
+def sampler(utterances, episodes) -> Sampler:
+    return Sampler(utterances, episodes, 0)
+
+
+@pytest.mark.parametrize("arm", META_ARMS)
+def test_meta_gradients_are_the_same(traced, setting, sampler, arm) -> None:
+    found = []
+    for compiled in (False, True):
+        strategy, learner = learn(replace(setting, compile=compiled), arm, inner_steps=3)
+        strategy.done = 0.3
+        loss = strategy.accumulate_gradients(learner, batches_of(strategy, sampler))["loss"]
+        found.append({"loss": torch.tensor(loss), **gradients_of(learner)})
+    plain, compiled = found
+    assert plain.keys() == compiled.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(compiled[name], gradient, **EXACT)
+
+
+def test_recomputed_steps_give_the_same_gradient(traced, setting, sampler) -> None:
+    found = []
+    for recompute in (False, True):
+        changes = {"inner_steps": 2, "recompute": recompute}
+        strategy, learner = learn(replace(setting, compile=True), "meta_sgd", **changes)
+        strategy.accumulate_gradients(learner, batches_of(strategy, sampler))
+        found.append(gradients_of(learner))
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, **EXACT)
+
+
+def test_meta_gradient_agrees_with_finite_differences(traced, setting, sampler) -> None:
+    changes = {"inner_steps": 3, "tasks": 1}
+    strategy, learner = learn(replace(setting, compile=True), "maml", **changes)
+    support, query = batches_of(strategy, sampler)
+    strategy.task_loss(learner, support, query).backward()
+    weights = [p for p in learner.parameters() if p.grad is not None]
+    generator = torch.Generator().manual_seed(0)
+    directions = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in weights]
+    slope = sum((d * p.grad).sum() for d, p in zip(directions, weights, strict=True))
+
+    def moved(width: float) -> float:
+        with torch.no_grad():
+            for weight, direction in zip(weights, directions, strict=True):
+                weight += width * direction
+        return strategy.task_loss(learner, support, query).item()
+
+    difference = torch.tensor((moved(1e-6) - moved(-2e-6)) / 2e-6, dtype=torch.double)
+    torch.testing.assert_close(difference, slope, **DIFFERENCES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "manner"),
+    [
+        (Adam(0.01), {"parameters": "all", "tempo": 0.1}),
+        (GradientDescent(0.05), {"parameters": "speaker_norms"}),
+        (Adam(0.01), {"parameters": "low_rank", "rank": 2}),
+    ],
+)
+def test_a_voice_adapts_to_the_same(traced, setting, utterances, rule, manner) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    support = doubled(utterances.batch(["s6_2", "s6_3"]))
+    voice = strategy.voice(learner, support)
+    how = MannerParams(space={"adam": (0.01, 0.01)}, **manner)
+    plain, compiled = (
+        list(adapt(learner.acoustic, voice, support, rule, how, setting.loss, [3], 0.1, compiled))
+        for compiled in (False, True)
+    )
+    assert compiled[0].support_loss == pytest.approx(plain[0].support_loss, rel=1e-8)
+    for name, value in plain[0].voice.items():
+        torch.testing.assert_close(compiled[0].voice[name], value, rtol=1e-6, atol=1e-9)
+
+
+def test_batches_of_any_length_share_what_is_compiled(traced, setting, utterances) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    batches = [doubled(utterances.batch(n)) for n in (["s6_2", "s6_3"], ["s5_0", "s5_1", "s5_2"])]
+    assert batches[0].mel.shape[1] != batches[1].mel.shape[1]
+    counted = []
+    for batch in batches:
+        loss_and_gradient(learner.acoustic, strategy.voice(learner, batch), batch, setting)
+        counted.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert counted[0] == counted[1]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
+def test_compiled_code_gives_the_same_gradient_twice(setting, utterances) -> None:
+    """In single precision, of the largest number in each gradient."""
+    strategy, learner = learn(setting, "pretrain_finetune")
+    learner.float()
+    batch = utterances.batch(["s6_2", "s6_3"])
+    voice = {n: v.detach() for n, v in strategy.voice(learner, batch).items()}
+    own = {name: value.clone().requires_grad_() for name, value in voice.items()}
+    generator = torch.Generator().manual_seed(0)
+    directions = [torch.randn(value.shape, generator=generator) for value in own.values()]
+    found = []
+    for loss in (
+        voice_loss(learner.acoustic, own, batch, setting.loss),
+        compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss, twice=True),
+    ):
+        once = torch.autograd.grad(loss, list(own.values()), create_graph=True)
+        twice = torch.autograd.grad(once, list(own.values()), directions, materialize_grads=True)
+        found.append([loss.detach(), *once, *twice])
+    for expected, value in zip(*found, strict=True):
+        assert (value - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1e-2)
+
+
+def loss_and_gradient(acoustic, voice: Parameters, batch, setting):
+    own = {name: value.detach().requires_grad_() for name, value in voice.items()}
+    loss = compiled_voice_loss(acoustic, {}, own, batch, setting.loss)
+    return loss, torch.autograd.grad(loss, list(own.values()))
+
+
+def test_a_compiler_that_is_not_there_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match="there is no no-such-compiler; install g"):
+        check_compiler()
