@@ -26,7 +26,7 @@ BLOCKS = {
     for name, block in re.findall(r"### (.*?)\n.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
 }
 OWN = {"f0_min_hz": 60.0, "f0_max_hz": 500.0, "mel_cepstrum_order": 24, "frame_period_ms": 5.0,
-       "alignment_iterations": 8}  # fmt: skip
+       "alignment_pooled_iterations": 0, "alignment_iterations": 8}  # fmt: skip
 
 
 def rate_of(name: str) -> int:

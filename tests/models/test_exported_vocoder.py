@@ -23,7 +23,7 @@ VOCOS = re.findall(r"### Vocos.*?```yaml\n(.*?)```", PAGE, re.DOTALL)[0]
 (EXPORT,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ENTRY = yaml.safe_load(re.findall(r"## Your own.*?```yaml\n(.*?)```", PAGE, re.DOTALL)[0])["model"]
 OWN = {"f0_min_hz": 60.0, "f0_max_hz": 500.0, "mel_cepstrum_order": 24, "frame_period_ms": 5.0,
-       "alignment_iterations": 8}  # fmt: skip
+       "alignment_pooled_iterations": 0, "alignment_iterations": 8}  # fmt: skip
 FEATURES = parse(FeatureParams, {**OWN, **yaml.safe_load(VOCOS)["features"]}, "features")
 RATE = 24000
 HOP = FEATURES.hop_samples
