@@ -6,9 +6,9 @@ A synthetic corpus of 24 voices is made in a temporary folder. The stage `featur
 as it is, with exact phone times, and with these forgotten, so that texts are pronounced and phones
 are aligned; with one process and with several, one after the other, whose results are compared byte
 by byte. `x real time` is seconds of sound for each CPU second: per core, whatever else runs, with
-the start of Python (2 s a process) in it. Efficiency is T₁/(n · Tₙ) of the wall times, which only an
-otherwise idle machine tells; overhead is the ratio of the CPU seconds, which tells on a busy one how
-far it could be from 1. Memory is the peak of the largest process.
+the start of Python (2 s a process) in it. Efficiency is T₁/(n · Tₙ) of the wall times, which only
+an otherwise idle machine tells; overhead is the ratio of the CPU seconds, which tells on a busy one
+how far it could be from 1. Memory is the peak of the largest process.
 
 Then mel and F0 of the same recordings are made in turns, round by round, by
 
