@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fabricated import make_experiment
 
-from adaptts.params import Experiment
+from adaptts.params import Experiment, VocoderFileParams
 from adaptts.reporting import methods
 from adaptts.reporting.report import Report
 
@@ -46,6 +46,11 @@ def test_every_number_is_of_the_params_or_was_counted(report: Report) -> None:
     [
         ("episodes", {"queries": 9}, "9 query sentences"),
         ("model", {"channels": 17}, "blocks of 17 channels"),
+        (
+            "model",
+            {"vocoder": "exported", "vocoder_file": VocoderFileParams("a/mine.pt2", "0a" * 32)},
+            "made by the vocoder mine.pt2 (SHA-256 0a0a0a0a0a0a…)",
+        ),
         ("adaptation", {"trials": 23}, "23 trials"),
         ("adaptation", {"steps": [0, 10, 77]}, "up to 77 gradient steps"),
         ("report", {"bootstrap_samples": 4321}, "4321 samples"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -90,7 +91,8 @@ def _check_length(path: Path, size: int) -> None:
 
 def _told_bytes(header: bytes) -> int | None:
     """How many bytes a file has by its header, or None where that does not say."""
-    fields = {  # where the length stands, and what it leaves out
+    # Where the length stands, in which order of bytes, and what it leaves out.
+    fields: dict[bytes, tuple[slice, Literal["little", "big"], int]] = {
         b"RIFF": (slice(4, 8), "little", 8),  # WAV
         b"RF64": (slice(20, 28), "little", 8),
         b"riff": (slice(16, 24), "little", 0),  # W64
