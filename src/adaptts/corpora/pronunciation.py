@@ -39,7 +39,7 @@ _FLAG = re.compile(r"\((.+?)\)")  # espeak-ng's: from here on in that language
 # No language that has letters of these scripts says both of a pair alike. Others call them all
 # "Chinese letter".
 _STRANGERS = ("龘鱻", "あテ")
-# Where espeak-ng's IPA has ɜ behind a vowel for tone 3: it takes the digit for ASCII's name of ɜ.
+# Their tones are digits behind vowels, but for 3, which espeak-ng takes for its own name of ɜ.
 _TONAL = ("vi", "yue", "hak", "th", "my")
 
 

@@ -69,7 +69,7 @@ _RULES: list[tuple[re.Pattern, Callable[[re.Match], str]]] = [
             lambda found: f"{_say(found[2])}{found[3]}{_CURRENCIES[found[1]]}",
         ),
         (
-            rf"(?i)({_NUMBER}) ?({'|'.join(_UNITS)})(?![a-z])",
+            rf"(?i)({_NUMBER}) ?({'|'.join(_UNITS)})(?![a-z0-9])",
             lambda found: _say(found[1]) + _UNITS[found[2].lower()],
         ),
         (rf"(?<![0-9.第十百千])2(?=[{_MEASURES}])", lambda _: "两"),
