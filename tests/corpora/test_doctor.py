@@ -240,3 +240,20 @@ def test_the_summary_counts_and_the_picture_draws_every_kind(corpus, tmp_path):
     words = pd.read_csv(tmp_path / "check" / "words.csv").set_index("word")
     assert words.loc["BBC", ["said", "utterances"]].tolist() == ["letter by letter", "spelt"]
     assert words.loc["снег", "utterances"] == "script"
+
+
+def test_every_text_that_cannot_be_said_is_named_or_left_out(corpus, tmp_path):
+    corpus.add("tag", speak(TEXTS[0], 300), "Please <b> call.")
+    corpus.add("han", speak(TEXTS[0], 301), "Please 新 call.")
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(ManifestError, match="texts cannot be said; .*corpus.tolerate") as error:
+        READERS["folder"].prepare(corpus.params(), tmp_path / "corpus", tmp_path)
+    named = [line.partition(" has no sound for ")[2] for line in str(error.value).splitlines()[1:]]
+    assert named == [
+        "['<', '>'] of 'Please <b> call.' in en-us",
+        "['新'] of 'Please 新 call.' in en-us",
+    ]
+    READERS["folder"].prepare(corpus.params(tolerate=True), tmp_path / "corpus", tmp_path)
+    made = manifest.read(tmp_path / "corpus")
+    assert {remark.utterance for remark in made.info.exclusions} == {"tag", "han"}
+    assert len(made.table) == 60

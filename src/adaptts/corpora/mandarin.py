@@ -17,9 +17,6 @@ import re
 import sys
 from collections.abc import Iterable
 
-from pypinyin import Style, lazy_pinyin
-from pypinyin.contrib.tone_convert import to_finals, to_initials
-
 LANGUAGE = "cmn"  # espeak-ng's name
 PINYIN = "cmn-latn-pinyin"  # Mandarin in pinyin with tone numbers
 ERHUA = "rr"
@@ -34,12 +31,17 @@ _VOWELS = {**dict.fromkeys(("z", "c", "s"), "ii"), **dict.fromkeys(("zh", "ch", 
 
 def syllables_of(text: str) -> list[str]:
     """The pinyin of `text` with tone numbers; what has none comes back as it is written."""
+    # Its dictionaries take half a second and 70 MB, which other languages need not.
+    from pypinyin import Style, lazy_pinyin
+
     readings = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, tone_sandhi=True)
     return [part for reading in readings for part in reading.split()]
 
 
 def phones_of(syllable: str) -> list[str] | None:
     """Initial, final with tone, and `rr`; None if it is no syllable of Mandarin."""
+    from pypinyin.contrib.tone_convert import to_finals, to_initials
+
     found = _SYLLABLE.fullmatch(syllable.lower().replace("u:", "v"))
     if not found:
         return None

@@ -12,24 +12,23 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import espeakng_loader
 import pandas as pd
-from phonemizer.backend import EspeakBackend
-from phonemizer.backend.espeak.wrapper import EspeakWrapper
-from phonemizer.logger import get_logger
-from phonemizer.separator import Separator
 
 from adaptts.corpora import mandarin
 from adaptts.corpora.reading import read_out
+
+if TYPE_CHECKING:
+    from phonemizer.backend import EspeakBackend
 
 STRESS, SECONDARY_STRESS = "ˈ", "ˌ"
 PINYIN = "pinyin"  # a manifest's column: Mandarin as its transcribers heard it
 
 # Readers pause here: after punctuation that ends a clause, and around dashes.
 _PAUSE = re.compile(r"(?<=[.,;:!?…])\s+|\s*[—–]\s*|\s+-+\s+")
-_SEPARATOR = Separator(phone=" ", word="|", syllable="")
+_WORD = "|"  # between words, in a line of phonemizer's
 # Unicode categories of characters that must sound: letters, numbers, symbols, unassigned ones.
 # Marks, punctuation, spaces and modifiers only change what stands beside them.
 _SOUNDING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn"}
@@ -39,7 +38,7 @@ _FLAG = re.compile(r"\((.+?)\)")  # espeak-ng's: from here on in that language
 # No language that has letters of these scripts says both of a pair alike. Others call them all
 # "Chinese letter".
 _STRANGERS = ("龘鱻", "あテ")
-# Where espeak-ng's IPA has ɜ behind a vowel for tone 3: it takes the digit for ASCII's name of ɜ.
+# Their tones are digits behind vowels, but for 3, which espeak-ng takes for its own name of ɜ.
 _TONAL = ("vi", "yue", "hak", "th", "my")
 
 
@@ -196,12 +195,15 @@ class _EspeakRules:
         return [first for first, second in pairs if first == second]
 
     def _lines(self, clauses: Sequence[str]) -> list[str]:
-        return self._backend.phonemize(list(clauses), separator=_SEPARATOR, strip=True)
+        from phonemizer.separator import Separator
+
+        separator = Separator(phone=" ", word=_WORD, syllable="")
+        return self._backend.phonemize(list(clauses), separator=separator, strip=True)
 
 
 def _phones(line: str, tonal: bool) -> list[str]:
     """The phones of a line of phonemizer's."""
-    phones = line.replace(_SEPARATOR.word, " ").translate(_JOINTS).split()
+    phones = line.replace(_WORD, " ").translate(_JOINTS).split()
     if tonal:
         phones = [f"{phone[:-1]}3" if len(phone) > 1 and phone[-1] == "ɜ" else phone
                   for phone in phones]  # fmt: skip
@@ -214,14 +216,21 @@ def _bare(line: str) -> str:
     return re.sub(r"[ |ˈˌ'ɹ-]", "", _FLAG.sub("", line))
 
 
+# phonemizer takes half a second to import, which the stages without texts need not wait for.
 @cache
 def _languages() -> tuple[str, ...]:
+    from phonemizer.backend import EspeakBackend
+    from phonemizer.backend.espeak.wrapper import EspeakWrapper
+
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     return tuple(sorted(EspeakBackend.supported_languages()))
 
 
-def _backend(language: str) -> EspeakBackend:
+def _backend(language: str) -> "EspeakBackend":
+    from phonemizer.backend import EspeakBackend
+    from phonemizer.logger import get_logger
+
     if language not in _languages():
         raise PronunciationError(
             f"corpus.language {language!r} is none of espeak-ng's: {', '.join(_languages())}"

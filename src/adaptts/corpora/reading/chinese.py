@@ -3,8 +3,6 @@
 import re
 from collections.abc import Callable
 
-import cn2an
-
 LANGUAGE = "cmn"  # espeak-ng's name
 _LONGEST = 8  # digits; longer ones, and those that begin with 0, are read digit by digit
 
@@ -37,6 +35,8 @@ def read(text: str) -> str:
 
 
 def _say(number: str) -> str:
+    import cn2an  # half a second, which other languages need not wait for
+
     number = number.replace(",", "")
     whole, _, rest = number.partition(".")
     if len(whole) > _LONGEST or (len(whole) > 1 and whole.startswith("0")):
@@ -45,6 +45,8 @@ def _say(number: str) -> str:
 
 
 def _digits(number: str) -> str:
+    import cn2an
+
     return "".join(cn2an.an2cn(digit) if digit.isdigit() else "点" for digit in number)
 
 
@@ -69,7 +71,7 @@ _RULES: list[tuple[re.Pattern, Callable[[re.Match], str]]] = [
             lambda found: f"{_say(found[2])}{found[3]}{_CURRENCIES[found[1]]}",
         ),
         (
-            rf"(?i)({_NUMBER}) ?({'|'.join(_UNITS)})(?![a-z])",
+            rf"(?i)({_NUMBER}) ?({'|'.join(_UNITS)})(?![a-z0-9])",
             lambda found: _say(found[1]) + _UNITS[found[2].lower()],
         ),
         (rf"(?<![0-9.第十百千])2(?=[{_MEASURES}])", lambda _: "两"),
