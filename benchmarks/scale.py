@@ -205,7 +205,10 @@ def grow(sizes: list[int]) -> None:
 
 
 def dvc() -> None:
-    """Features of VCTK's number and size of files (zeros), beside 44,000 small recordings."""
+    """As many files of features as of VCTK beside 44,000 recordings, all of them small.
+
+    A status looks at the files' sizes and times, and not into what did not change.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for speaker in range(VCTK_SPEAKERS):
@@ -218,7 +221,7 @@ def dvc() -> None:
         shards = folder / "data/features/shards"
         shards.mkdir(parents=True)
         for speaker in range(VCTK_SPEAKERS):
-            (shards / f"p{speaker}-000.safetensors").write_bytes(os.urandom(64) + bytes(60 << 20))
+            (shards / f"p{speaker}-000.safetensors").write_bytes(os.urandom(100_000))
         for name in ("index.parquet", "phones.safetensors", "inventory.json", "features.json"):
             (shards.parent / name).write_text(name)
         stages = {
@@ -241,15 +244,12 @@ def dvc() -> None:
         ):
             subprocess.run(command, cwd=folder, check=True)
         print(f"{len([*shards.iterdir()]) + 4} files of features")
-        for target in ([], ["features"]):
-            used = []
-            for _ in range(3):
-                before = os.times()
-                subprocess.run(["dvc", "status", "-q", *target], cwd=folder, check=True)
-                after = os.times()
-                used.append(sum(after[2:4]) - sum(before[2:4]))
-            what = " ".join(["dvc status", *target])
-            print(f"{what}, nothing changed: {min(used):.1f} CPU s of three")
+        for _ in range(2):
+            before = os.times()
+            subprocess.run(["dvc", "status", "-q"], cwd=folder, check=True)
+            after = os.times()
+            seconds = sum(after[2:4]) - sum(before[2:4])
+            print(f"dvc status of {len(stages)} stages, nothing changed: {seconds:.1f} CPU s")
 
 
 def main() -> None:
