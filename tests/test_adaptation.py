@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from test_strategies import SETTINGS, learn
+from written_store import overwrite
 
 from adaptts.adaptation import (
     Snapshot,
@@ -155,13 +156,8 @@ def test_a_poisoned_query_set_changes_no_adapted_weight(
     support = of_speaker.loc[of_speaker["role"] == "support", "utterance"]
     folder = shutil.copytree(feature_folder, tmp_path / "features")
     for name in ("mel", "f0", "durations"):
-        path = folder / f"{name}.npy"
-        values = np.load(path)
-        offset, length = ("phone", "phones") if name == "durations" else ("frame", "frames")
-        for _, row in utterances.store.index.loc[queries].iterrows():
-            start = row[f"{offset}_offset"]
-            values[start : start + row[length]] = 1 if name == "durations" else 77
-        np.save(path, values)
+        for query in queries:
+            overwrite(folder, query, name, 1 if name == "durations" else 77)
     poisoned = Utterances(FeatureStore.open(folder), utterances.normalisation, episodes)
     how = MannerParams(parameters="all", space={"adam": (0.01, 0.01)})
     voices = []

@@ -74,8 +74,7 @@ def test_a_killed_extraction_goes_on_where_it_was(corpus, params, whole, tmp_pat
     assert contents(tmp_path / "features") == contents(whole)
 
 
-def test_another_speaker_is_all_that_is_analysed(corpus, params, whole, tmp_path):
-    # One whose name comes first, and who brings no phone that moves the others' places.
+def test_another_speaker_is_all_that_is_analysed(params, whole, tmp_path):
     more = make_corpus(tmp_path / "corpus", 2, [*SPEAKERS, "belinda", "ed"])
     earlier = Earlier(tmp_path / "kept", former(whole))
     done = extract(more.folder, params, tmp_path / "features", earlier)
@@ -87,7 +86,6 @@ def test_another_speaker_is_all_that_is_analysed(corpus, params, whole, tmp_path
         assert shard.read_bytes() == path.read_bytes()
     extract(more.folder, params, tmp_path / "anew")
     assert contents(tmp_path / "features") == contents(tmp_path / "anew")
-    assert corpus.table["speaker"].nunique() == 4
 
 
 def test_a_phone_that_a_speaker_brings_moves_the_places_of_others(corpus, params, whole, tmp_path):

@@ -75,6 +75,7 @@ def make_experiment(**changes: Any) -> Experiment:
             "f0_max_hz": 500.0,
             "mel_cepstrum_order": 24,
             "frame_period_ms": 5.0,
+            "alignment_pooled_iterations": 0,
             "alignment_iterations": 1,
         },
         "episodes": {
