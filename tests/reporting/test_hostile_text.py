@@ -31,6 +31,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({**row, "text": TEXT} for row in rows)
+    # The audit quotes the sentences that are nearest to each other.
+    check = {"rule": "no query text is alike", "breaches": 0, "example": TEXT}
+    audit = json.dumps({"checks": [check], "relaxed": [TEXT]})
+    (tree / "data/episodes/audit.json").write_text(audit, encoding="utf-8")
     folder = tmp_path_factory.mktemp("reports")
     Report.make(load(tree, experiment)).write(folder, PROVENANCE)
     return folder
