@@ -14,7 +14,6 @@ from pipeline import pooled_report
 def test_the_finished_folds_give_one_report(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    tracking_uri: str,
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
