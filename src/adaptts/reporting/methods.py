@@ -119,10 +119,10 @@ def _data(results: Results) -> Iterator[str]:
 def _folds(results: Results) -> Iterator[str]:
     unit, tested = results.unit, results.test_speakers
     never = sorted(set(results.recordings) - set(tested))
+    whom = f"{counted(len(tested), unit)} were each" if never else f"each {unit} was"
     yield (
-        f"In a cross-validation of {len(results.splits)} folds, "
-        + (f"{counted(len(tested), unit)}" if never else f"each of the {len(tested)} {unit}s")
-        + f" was tested in exactly one fold{f' ({listed(never)} in none)' if never else ''}; "
+        f"In a cross-validation of {len(results.splits)} folds, {whom} tested in exactly one fold"
+        f"{f' ({listed(never)} in none)' if never else ''}; "
         "normalisation, training, the choice of update rule and step size, and the recogniser that "
         "learns from the corpus were done anew in every fold, with the same parameters and seeds."
     )
