@@ -44,7 +44,7 @@ def compiled_voice_loss(
     """The `voice_loss` of a voice made of both parts; it can be differentiated once, by `own`."""
     gradient = _compile(_Structure(acoustic), weights)
     with torch.no_grad():
-        parts = [_as_tensors(part) for part in (own, shared)]
+        parts = [_constants(part) for part in (own, shared)]
         gradients, value = gradient(*parts, *_of_any_length(batch))
     return _Known.apply(value, [gradients[name] for name in own], *own.values())
 
@@ -73,9 +73,9 @@ def _compile(structure: _Structure, weights: LossParams) -> Callable[..., Any]:
     return torch.compile(grad_and_value(loss), fullgraph=True)
 
 
-def _as_tensors(parameters: Parameters) -> Parameters:
-    """The same numbers, none as an nn.Parameter, for which the code would be compiled anew."""
-    return {name: value.view_as(value) for name, value in parameters.items()}
+def _constants(parameters: Parameters) -> Parameters:
+    """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
+    return {name: value.detach() for name, value in parameters.items()}
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
