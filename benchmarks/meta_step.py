@@ -38,6 +38,19 @@ shared with other work; the plain model took 185 to 200 ms):
 - Where the time goes, alone on the core: products 35 % (oneDNN's at 655 places run at the rate of a
   large product), operations on next to no data, which is what calls cost, 33 %, the rest passes
   over memory. No quicker product alone makes the step 1.5 times as quick.
+- The meta-gradient as an explicit recursion of Hessian-vector products over kept parameters: as a
+  gradient of a gradient 1.35 times our time, 20.7 MiB for 37.3 (`recompute`, beside it: 1.40 and
+  19.5); as a forward derivative of a gradient (torch.func.jvp), model plain: 2.25 and 41.6 MiB.
+- glibc's allocator with thresholds at which nothing is mapped or given back (mallopt): some 10,000
+  page faults in a step of second order -> at most 1,300, but the kernel has only 2 to 4 % of the
+  time; first order has no faults. Denormals flushed to zero: no gain seen.
+- torch.compile with oneDNN's convolutions and lengths fixed, first order: 1.59 times as quick as
+  ours, but compiled anew for each length. With convolutions as products of taps and lengths free:
+  1.76 times, 1.62 times learn2learn's step; kept as `training.compile`. F.linear of three axes
+  inside torch.func.grad fixes the lengths; a product of matrices does not.
+- torch.compile of the second-order step, by differentiating the compiled gradient: 1.67 times as
+  quick as ours, 1.64 times learn2learn's, gradient within 2.1e-7, 85 MiB of tensors (learn2learn:
+  81.5). Not kept: it was compiled anew, for minutes, for each length of a batch.
 - Several tasks in one pass on the processor: 8 to 15 % quicker, for the memory of all; one task by
   the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
@@ -68,6 +81,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adaptts import params
 from adaptts.adaptation import adapt
+from adaptts.compilation import compiled_voice_loss
 from adaptts.episodes.batch import Batch, place_frames, stack
 from adaptts.inner_loop import Adam, GradientDescent, Parameters, descend
 from adaptts.models.acoustic import SPEAKER
@@ -146,15 +160,20 @@ def ours(voice: Voice, task: Task, *, recompute: bool = False) -> None:
     voice_loss(voice.acoustic, adapted, task.query, SETTING.loss).backward()
 
 
-def ours_first_order(voice: Voice, task: Task) -> None:
+def ours_first_order(voice: Voice, task: Task, *, compiled: bool = False) -> None:
+    def loss_of(adapted: Parameters, batch: Batch) -> Tensor:
+        if compiled:
+            return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss)
+        return voice_loss(voice.acoustic, adapted, batch, SETTING.loss)
+
     steps = descend(
-        lambda adapted: voice_loss(voice.acoustic, adapted, task.support, SETTING.loss),
+        lambda adapted: loss_of(adapted, task.support),
         voice.parts(),
         GradientDescent(RATE),
     )
     adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
     adapted = {name: value.requires_grad_() for name, value in adapted.items()}
-    loss = voice_loss(voice.acoustic, adapted, task.query, SETTING.loss)
+    loss = loss_of(adapted, task.query)
     gradients = torch.autograd.grad(loss, list(adapted.values()))
     for parameter, gradient in zip(voice.parts().values(), gradients, strict=True):
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
@@ -236,6 +255,7 @@ def contenders(folder: Path) -> dict[str, dict[str, MetaStep]]:
         },
         "first order": {
             "ours": ours_first_order,
+            "ours, compiled": partial(ours_first_order, compiled=True),
             "learn2learn": plain(peer_first),
             "higher": plain(higher_first),
             "learn2learn, our blocks": peer_first,
@@ -334,11 +354,19 @@ def compare_memory(folder: Path) -> None:
             subprocess.run([*command, "--memory", order, name], check=True)
 
 
-def adapt_ours(speaker: int, steps: int = ADAPTATION_STEPS) -> float:
+def adapt_ours(speaker: int, steps: int = ADAPTATION_STEPS, compiled: bool = False) -> float:
     """The loss in the end, to be compared."""
-    voice, support = Voice(), draw_batch(speaker)
-    rule = Adam(ADAPTATION_RATE)
-    *_, last = adapt(voice.acoustic, voice.parts(), support, rule, MANNER, SETTING.loss, [0, steps])
+    voice, support, rule = Voice(), draw_batch(speaker), Adam(ADAPTATION_RATE)
+    *_, last = adapt(
+        voice.acoustic,
+        voice.parts(),
+        support,
+        rule,
+        MANNER,
+        SETTING.loss,
+        [0, steps],
+        compile=compiled,
+    )
     return last.support_loss
 
 
@@ -362,26 +390,31 @@ def compare_adaptation(rounds: int) -> None:
     with ProcessPoolExecutor(
         threads, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        own = list(pool.map(adapt_ours, range(SPEAKERS)))
-        seconds: dict[str, list[float]] = {"ours": [], "loop": []}
+        ways = {"ours": adapt_ours, "ours, compiled": partial(adapt_ours, compiled=True)}
+        own = {name: list(pool.map(way, range(SPEAKERS))) for name, way in ways.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in (*ways, "loop")}
         first = []
         for _ in range(rounds):
-            started = time.perf_counter()
-            list(pool.map(adapt_ours, range(SPEAKERS)))
-            seconds["ours"].append(time.perf_counter() - started)
+            for name, way in ways.items():
+                started = time.perf_counter()
+                list(pool.map(way, range(SPEAKERS)))
+                seconds[name].append(time.perf_counter() - started)
             started = time.perf_counter()
             with plain_operations():
                 first = [adapt_naively(voice, support) for support in supports]
             seconds["loop"].append(time.perf_counter() - started)
-    ratios = [loop / mine for loop, mine in zip(seconds["loop"], seconds["ours"], strict=True)]
-    apart = max(abs(a - b) for a, b in zip(own, first, strict=True))
     print(
-        f"\nadapting {SPEAKERS} speakers, {ADAPTATION_STEPS} steps, {threads} cores: ours "
-        f"{statistics.median(seconds['ours']):.2f} s, a loop with deepcopy and torch.optim.Adam "
-        f"{statistics.median(seconds['loop']):.2f} s, ratio {statistics.median(ratios):.2f}, "
-        f"losses apart by {apart:.1e}",
-        flush=True,
+        f"\nadapting {SPEAKERS} speakers, {ADAPTATION_STEPS} steps, {threads} cores: a loop with "
+        f"deepcopy and torch.optim.Adam {statistics.median(seconds['loop']):.2f} s"
     )
+    for name, losses in own.items():
+        ratios = [loop / mine for loop, mine in zip(seconds["loop"], seconds[name], strict=True)]
+        apart = max(abs(a - b) for a, b in zip(losses, first, strict=True))
+        print(
+            f"{name}: {statistics.median(seconds[name]):.2f} s, ratio "
+            f"{statistics.median(ratios):.2f}, losses apart by {apart:.1e}",
+            flush=True,
+        )
 
 
 def compare_together(device: str, rounds: int) -> None:

@@ -17,8 +17,6 @@ from adaptts.params import MannerParams
 
 # What is left in double precision is rounding.
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
-# Central differences of width 1e-6, where nothing has a kink.
-DIFFERENCES = {"rtol": 1e-5, "atol": 1e-8}
 
 
 @pytest.fixture
@@ -48,41 +46,10 @@ def test_meta_gradients_are_the_same(traced, setting, sampler, arm) -> None:
         torch.testing.assert_close(compiled[name], gradient, **EXACT)
 
 
-def test_recomputed_steps_give_the_same_gradient(traced, setting, sampler) -> None:
-    found = []
-    for recompute in (False, True):
-        changes = {"inner_steps": 2, "recompute": recompute}
-        strategy, learner = learn(replace(setting, compile=True), "meta_sgd", **changes)
-        strategy.accumulate_gradients(learner, batches_of(strategy, sampler))
-        found.append(gradients_of(learner))
-    for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, **EXACT)
-
-
-def test_meta_gradient_agrees_with_finite_differences(traced, setting, sampler) -> None:
-    changes = {"inner_steps": 3, "tasks": 1}
-    strategy, learner = learn(replace(setting, compile=True), "maml", **changes)
-    support, query = batches_of(strategy, sampler)
-    strategy.task_loss(learner, support, query).backward()
-    weights = [p for p in learner.parameters() if p.grad is not None]
-    generator = torch.Generator().manual_seed(0)
-    directions = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in weights]
-    slope = sum((d * p.grad).sum() for d, p in zip(directions, weights, strict=True))
-
-    def moved(width: float) -> float:
-        with torch.no_grad():
-            for weight, direction in zip(weights, directions, strict=True):
-                weight += width * direction
-        return strategy.task_loss(learner, support, query).item()
-
-    difference = torch.tensor((moved(1e-6) - moved(-2e-6)) / 2e-6, dtype=torch.double)
-    torch.testing.assert_close(difference, slope, **DIFFERENCES)
-
-
 @pytest.mark.parametrize(
     ("rule", "manner"),
     [
-        (Adam(0.01), {"parameters": "all", "tempo": 0.1}),
+        (Adam(0.01), {"parameters": "all"}),
         (GradientDescent(0.05), {"parameters": "speaker_norms"}),
         (Adam(0.01), {"parameters": "low_rank", "rank": 2}),
     ],
@@ -112,32 +79,45 @@ def test_batches_of_any_length_share_what_is_compiled(traced, setting, utterance
     assert counted[0] == counted[1]
 
 
+def test_a_single_utterance_can_be_adapted_to(traced, setting, utterances) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    batch = doubled(utterances.batch(["s6_2"]))
+    voice = strategy.voice(learner, batch)
+    found, *_ = loss_and_gradient(learner.acoustic, voice, batch, setting)
+    expected = voice_loss(learner.acoustic, voice, batch, setting.loss)
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
-def test_compiled_code_gives_the_same_gradient_twice(setting, utterances) -> None:
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of what PyTorch imports
+def test_compiled_code_gives_the_same_gradient(setting, utterances) -> None:
     """In single precision, of the largest number in each gradient."""
     strategy, learner = learn(setting, "pretrain_finetune")
     learner.float()
     batch = utterances.batch(["s6_2", "s6_3"])
-    voice = {n: v.detach() for n, v in strategy.voice(learner, batch).items()}
-    own = {name: value.clone().requires_grad_() for name, value in voice.items()}
-    generator = torch.Generator().manual_seed(0)
-    directions = [torch.randn(value.shape, generator=generator) for value in own.values()]
-    found = []
-    for loss in (
-        voice_loss(learner.acoustic, own, batch, setting.loss),
-        compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss, twice=True),
-    ):
-        once = torch.autograd.grad(loss, list(own.values()), create_graph=True)
-        twice = torch.autograd.grad(once, list(own.values()), directions, materialize_grads=True)
-        found.append([loss.detach(), *once, *twice])
-    for expected, value in zip(*found, strict=True):
-        assert (value - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1e-2)
+    voice = strategy.voice(learner, batch)
+    found = loss_and_gradient(learner.acoustic, voice, batch, setting)
+    own = {name: value.detach().requires_grad_() for name, value in voice.items()}
+    loss = voice_loss(learner.acoustic, own, batch, setting.loss)
+    expected = [loss, *torch.autograd.grad(loss, list(own.values()))]
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).abs().max() <= 1e-5 * other.abs().max()
 
 
-def loss_and_gradient(acoustic, voice: Parameters, batch, setting):
+def loss_and_gradient(acoustic, voice: Parameters, batch, setting) -> list[torch.Tensor]:
     own = {name: value.detach().requires_grad_() for name, value in voice.items()}
     loss = compiled_voice_loss(acoustic, {}, own, batch, setting.loss)
-    return loss, torch.autograd.grad(loss, list(own.values()))
+    return [loss, *torch.autograd.grad(loss, list(own.values()))]
+
+
+def test_a_compiled_loss_refuses_to_be_differentiated_twice(traced, setting, utterances) -> None:
+    strategy, learner = learn(setting, "pretrain_finetune")
+    batch = doubled(utterances.batch(["s6_2", "s6_3"]))
+    own = {n: v.detach().requires_grad_() for n, v in strategy.voice(learner, batch).items()}
+    loss = compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss)
+    gradient = torch.autograd.grad(loss, list(own.values()), create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        torch.autograd.grad(gradient[0].sum(), list(own.values()))
 
 
 def test_a_compiler_that_is_not_there_is_named(monkeypatch) -> None:

@@ -106,6 +106,13 @@ def test_a_budget_of_the_processors_time_wants_the_processor() -> None:
         params.parse(params.Experiment, broken, "")
 
 
+def test_compiled_code_wants_the_processor() -> None:
+    broken = values()
+    broken["training"].update(compile=True, device="auto")
+    with pytest.raises(params.ParamsError, match="compile is for the processor alone, got .* auto"):
+        params.parse(params.Experiment, broken, "")
+
+
 def test_every_breach_is_told_at_once() -> None:
     broken = values()
     broken["model"]["channels"] = 0

@@ -1,14 +1,13 @@
 """The loss of a voice and its gradient, compiled into one function by torch.compile.
 
-It does in a few passes over memory what takes PyTorch hundreds of operations, and it can itself be
-differentiated, as second-order meta-learning does. What is compiled stays in PyTorch's cache, a
-folder (TORCHINDUCTOR_CACHE_DIR), from one process to the next.
+It does in a few passes over memory what takes PyTorch hundreds of operations. One code serves
+batches of any length. It stays in PyTorch's cache, a folder (TORCHINDUCTOR_CACHE_DIR), from one
+process to the next.
 """
 
 import copy
 import os
 import shutil
-import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.func import grad_and_value
 
 from adaptts.episodes.batch import Batch
@@ -40,20 +40,13 @@ def compiled_voice_loss(
     own: Parameters,
     batch: Batch,
     weights: LossParams,
-    *,
-    twice: bool = False,
 ) -> Tensor:
-    """The `voice_loss` of a voice made of both parts; it can be differentiated by `own` alone.
-
-    twice: whether that gradient will be differentiated in turn, then by `shared` too.
-    """
+    """The `voice_loss` of a voice made of both parts; it can be differentiated once, by `own`."""
     gradient = _compile(_Structure(acoustic), weights)
-    with torch.set_grad_enabled(twice), warnings.catch_warnings():
-        # The compiler looks at every input's `grad`, of which only leaves have one.
-        warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not")
-        parts = [_as_tensors(part) for part in (own, shared)]
+    with torch.no_grad():
+        parts = [_constants(part) for part in (own, shared)]
         gradients, value = gradient(*parts, *_of_any_length(batch))
-    return _Known.apply(value.detach(), [gradients[name] for name in own], *own.values())
+    return _Known.apply(value, [gradients[name] for name in own], *own.values())
 
 
 class _Structure:
@@ -80,9 +73,9 @@ def _compile(structure: _Structure, weights: LossParams) -> Callable[..., Any]:
     return torch.compile(grad_and_value(loss), fullgraph=True)
 
 
-def _as_tensors(parameters: Parameters) -> Parameters:
-    """The same numbers, none as an nn.Parameter, for which the code would be compiled anew."""
-    return {name: value.view_as(value) for name, value in parameters.items()}
+def _constants(parameters: Parameters) -> Parameters:
+    """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
+    return {name: value.detach() for name, value in parameters.items()}
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
@@ -99,10 +92,10 @@ class _Known(Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *inputs: Tensor) -> Tensor:
-        # Not as inputs: else a gradient of first order would also go through these.
         ctx.gradients = gradients
         return value.clone()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
         return None, None, *(by_value * gradient for gradient in ctx.gradients)

@@ -148,13 +148,13 @@ class Maml(Strategy):
     ) -> Tensor:
         """The loss of a voice, of which what has not adapted is as at the start; or their sum.
 
-        twice: whether its gradient by what has adapted will be differentiated in turn.
+        twice: whether its gradient by what has adapted will be differentiated in turn, as what is
+        compiled cannot be.
         """
         initial, weights = self.initial(learner), self.setting.loss
-        if self.setting.compile and not batch.stacked:
-            own = adapted if twice else {**initial, **adapted}
-            shared = {name: value for name, value in initial.items() if name not in own}
-            return compiled_voice_loss(learner.acoustic, shared, own, batch, weights, twice=twice)
+        if self.setting.compile and not (twice or batch.stacked):
+            own = {**initial, **adapted}
+            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights)
         if not batch.stacked:
             return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
         shared = {name: value for name, value in initial.items() if name not in adapted}
