@@ -74,17 +74,19 @@ def coverage(values: Array, samples: int, generator: np.random.Generator) -> flo
     return float(np.mean(~found.apart))
 
 
-def apart_error(values: Array, samples: int, generator: np.random.Generator) -> float:
+def apart_error(
+    values: Array, samples: int, generator: np.random.Generator, together: int | None = None
+) -> float:
     """The share of experiments in which any arm is told apart from another, by the intervals of
     all their pairs together.
 
-    values [trials, arms, speakers, utterances, seeds].
+    values [trials, arms, speakers, utterances, seeds]; together: of how many intervals, if not all.
     """
     first, second = np.triu_indices(values.shape[1], 1)
     wrong = [
         statistics.interval(
             arms[first] - arms[second], means[:, first] - means[:, second], CONFIDENCE,
-            together=len(first),
+            together=together or len(first),
         ).apart.any()
         for arms in values
         for means in [statistics.bootstrap(arms, samples, generator)]

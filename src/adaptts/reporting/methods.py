@@ -204,6 +204,11 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
         f"samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
         f"gives."
     )
+    yield (
+        "An arm is told apart from the one with the best mean where the interval of their paired "
+        "difference excludes 0, with Bonferroni's levels [@dunn1961] over all pairs of arms; arms "
+        "with missing values are never called best. Other intervals are single ones."
+    )
     planned = [BY_NAME[name].title for name in comparison.planned]
     if comparison.baseline is None or not planned:
         return
