@@ -62,12 +62,13 @@ def test_an_arm_whose_sounds_fail_is_never_best_by_them(results: Results, count:
         assert comparison.best[metric] == "maml"
         assert comparison.verdicts[metric].lacking == {"pretrain_finetune": count}
     heard = next(said for said in answer(broken, comparison).details if said.startswith("MCD"))
-    assert f"of 24 values, pretrain_finetune {count} are missing" in heard
+    assert f"missing values keep pretrain_finetune ({count} of 24) from being best" in heard
     assert "maml 6" in heard
-    shares = next(own for own in comparison.standings if own.metric is MCD).ranks
-    shares = shares.set_index("arm")["best_share"]
-    assert np.isnan(shares["pretrain_finetune"])
-    assert shares.drop("pretrain_finetune").sum() == pytest.approx(1)
+    if count == 6:  # with more, no two speakers are left whom all arms have
+        (standing,) = [own for own in comparison.standings if own.metric is MCD]
+        shares = standing.ranks.set_index("arm")["best_share"]
+        assert np.isnan(shares["pretrain_finetune"])
+        assert shares.drop("pretrain_finetune").sum() == pytest.approx(1)
 
 
 def test_an_arm_that_lacks_the_primary_metric_is_named_in_the_verdict(results: Results) -> None:
@@ -78,7 +79,7 @@ def test_an_arm_that_lacks_the_primary_metric_is_named_in_the_verdict(results: R
     broken = replace(results, measures=measures)
     verdict = answer(broken, compare(broken)).verdict
     assert "pretrain_finetune is best" not in verdict
-    assert verdict.endswith("of 24 values, pretrain_finetune 3 are missing.")
+    assert verdict.endswith("Missing values keep pretrain_finetune (3 of 24) from being best.")
 
 
 def test_what_all_arms_lack_is_held_against_none() -> None:
@@ -149,8 +150,8 @@ def test_two_speakers_tell_nothing_and_every_part_of_the_page_says_so(
     report = Report.make(two_speakers(results))
     said = answer(report.results, report.comparison)
     assert "whether that is chance cannot be told with 2 test speakers" in said.verdict
-    assert not any("tie" in line or "told apart from" in line
-                   for line in [said.verdict, *said.details[:5]])  # fmt: skip
+    assert not any("a tie" in line or "told apart from" in line
+                   for line in [said.verdict, *said.details])  # fmt: skip
     assert report.comparison.mark("maml", "mcd") == ""
     (flag,) = [check for check in report.checks if "enough test speakers" in check.check]
     assert flag.outcome == "flag"

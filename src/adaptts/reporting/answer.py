@@ -59,9 +59,9 @@ def _verdict(results: Results, comparison: Comparison) -> str:
         return f"{place}, nothing was measured, so there is no answer."
     left_out = _lacking(verdict)
     if verdict.best is None:
-        return f"{place}, no arm can be called best: {left_out}."
+        return f"{place}, there is no best arm: {left_out}."
     reached = f"a mel distortion of {_with_interval(comparison, verdict.best, PRIMARY)}"
-    after = f" No arm can be best that lacks values: {left_out}." if left_out else ""
+    after = f" M{left_out[1:]}." if left_out else ""
     return f"{place}, {_ordered(results, comparison, verdict, reached)}{after}"
 
 
@@ -109,8 +109,8 @@ def _lacking(verdict: Verdict) -> str:
     """Which arms lack how much, "" if none does."""
     if not verdict.lacking:
         return ""
-    gaps = [f"{arm} {count}" for arm, count in verdict.lacking.items()]
-    return f"of {verdict.of} values, {listed(gaps)} are missing"
+    gaps = [f"{arm} ({count} of {verdict.of})" for arm, count in verdict.lacking.items()]
+    return f"missing values keep {listed(gaps)} from being best"
 
 
 def _with_interval(comparison: Comparison, arm: str, metric: Metric) -> str:
@@ -145,11 +145,16 @@ def _heard(comparison: Comparison, metric: Metric) -> str:
 
 def _best_by(comparison: Comparison, metric: Metric, verdict: Verdict) -> str:
     if verdict.best is None:
-        return "no arm can be called best"
-    tied = [arm for arm in comparison.arms if arm in verdict.tied]
-    if tied:
+        return "there is no best arm"
+    tied, worse = ([arm for arm in comparison.arms if arm in some]
+                   for some in (verdict.tied, verdict.worse))  # fmt: skip
+    if len(tied) == verdict.others > 0:
+        told = ", not told apart from any other arm"
+    elif 0 < len(worse) < len(tied) == verdict.others - len(worse):
+        told = f", better than {listed(worse)}, not told apart from the rest"
+    elif tied:
         told = f", not told apart from {listed(tied, 'or')}"
-    elif verdict.worse and len(verdict.worse) == verdict.others:
+    elif len(worse) == verdict.others > 0:
         told = ", better than every other arm"
     else:
         told = ""
