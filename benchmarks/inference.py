@@ -74,6 +74,26 @@ def coverage(values: Array, samples: int, generator: np.random.Generator) -> flo
     return float(np.mean(~found.apart))
 
 
+def apart_error(
+    values: Array, samples: int, generator: np.random.Generator, together: int | None = None
+) -> float:
+    """The share of experiments in which any arm is told apart from another, by the intervals of
+    all their pairs together.
+
+    values [trials, arms, speakers, utterances, seeds]; together: of how many intervals, if not all.
+    """
+    first, second = np.triu_indices(values.shape[1], 1)
+    wrong = [
+        statistics.interval(
+            arms[first] - arms[second], means[:, first] - means[:, second], CONFIDENCE,
+            together=together or len(first),
+        ).apart.any()
+        for arms in values
+        for means in [statistics.bootstrap(arms, samples, generator)]
+    ]  # fmt: skip
+    return float(np.mean(wrong))
+
+
 def family_error(values: Array, generator: np.random.Generator) -> float:
     """The share of experiments in which Holm's correction lets any comparison through.
 
@@ -115,7 +135,7 @@ def print_calibration() -> None:
                 ]
                 print(f"{speakers}, {seeds}, {name}, {shares[0]:.3f}, {shares[1]:.3f}", flush=True)
     print("family-wise error of nine comparisons: speakers, seeds, noise, share")
-    for speakers in (12, 30):
+    for speakers in SPEAKERS:
         for seeds in (1, 2, 3, 5):
             for name, noise in NOISES.items():
                 if seeds == 1 and noise.seed:
@@ -124,6 +144,15 @@ def print_calibration() -> None:
                 print(
                     f"{speakers}, {seeds}, {name}, {family_error(values, source):.3f}", flush=True
                 )
+    print("any of 14 equal arms told apart: speakers, seeds, noise, share; skewed speakers, share")
+    for speakers, seeds in ((6, 2), (6, 3), (6, 5), (12, 3), (12, 5)):
+        for name, noise in NOISES.items():
+            shape = (500, 14, speakers, UTTERANCES, seeds)
+            shares = [
+                apart_error(simulate(shape, noise, source, skewed), 200, source)
+                for skewed in (False, True)
+            ]
+            print(f"{speakers}, {seeds}, {name}, {shares[0]:.3f}, {shares[1]:.3f}", flush=True)
     print("power, promised 0.8: speakers, comparisons, difference, share found")
     for speakers in SPEAKERS:
         for tests in (1, 9):

@@ -12,6 +12,7 @@ from benchmarks.inference import (
     NOISES,
     UTTERANCES,
     Noise,
+    apart_error,
     coverage,
     family_error,
     found_share,
@@ -53,6 +54,23 @@ def test_a_family_of_true_nulls_is_rejected_no_more_often_than_it_should(
     trials, source = 600, np.random.default_rng([3, seeds])
     values = simulate((trials, 10, 12, UTTERANCES, seeds), Noise(seed=seed_effect), source)
     assert plausible(family_error(values, source), trials, 0.0, ALPHA)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "seeds", "seed_effect"), [(6, 2, 0.0), (6, 2, 0.5), (6, 3, 0.2), (12, 3, 0.0)]
+)
+def test_no_two_of_many_equal_arms_are_told_apart_more_often_than_they_should(
+    speakers: int, seeds: int, seed_effect: float
+) -> None:
+    trials, source = 200, np.random.default_rng([8, speakers, seeds])
+    values = simulate((trials, 14, speakers, UTTERANCES, seeds), Noise(seed=seed_effect), source)
+    assert plausible(apart_error(values, 200, source), trials, 0.0, ALPHA)
+
+
+def test_single_intervals_would_tell_equal_arms_apart() -> None:
+    source = np.random.default_rng(9)
+    values = simulate((200, 14, 6, UTTERANCES, 2), Noise(), source)
+    assert apart_error(values, 200, source, together=1) > 0.5
 
 
 def test_a_test_that_knows_no_seeds_would_break_the_family() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import f as f_distribution
-from scipy.stats import false_discovery_control, ttest_1samp
+from scipy.stats import false_discovery_control, t, ttest_1samp
 from scipy.stats import permutation_test as scipy_permutation_test
 
 from adaptts.evaluation.statistics import (
@@ -19,6 +19,7 @@ from adaptts.evaluation.statistics import (
     permutation_test,
     speaker_means,
     spread,
+    widened,
 )
 
 ROUNDING = 1e-9
@@ -233,3 +234,24 @@ def test_values_of_no_grid_are_refused() -> None:
         bootstrap(np.ones((2, 3)), 10, generator())
     with pytest.raises(ValueError, match="weights"):
         bootstrap(np.ones((2, 3, 1)), 10, generator(), np.ones((2, 3, 2)))
+
+
+def test_intervals_that_hold_together_reach_as_far_as_bonferroni_s_t() -> None:
+    values = generator(11).normal(size=(6, 4, 2))
+    resampled = bootstrap(values, 4000, generator())
+    single, wide = (interval(values, resampled, 0.95, together=count) for count in (1, 91))
+    found = spread(values)
+    ratio = t.isf(0.025 / 91, found.freedom) / t.isf(0.025, found.freedom)
+    assert wide.high - wide.value == pytest.approx(ratio * (single.high - single.value))
+    assert wide.low - wide.value == pytest.approx(ratio * (single.low - single.value))
+
+
+def test_widened_resamplings_have_the_interval_s_ends_as_percentiles() -> None:
+    values = generator(12).normal(size=(3, 6, 4, 2))
+    values[1, 2:] = np.nan  # two speakers are left: no interval
+    resampled = bootstrap(values, 400, generator())
+    found = interval(values, resampled, 0.9)
+    low, high = np.quantile(widened(values, resampled, 0.9), [0.05, 0.95], axis=0)
+    assert low == pytest.approx(found.low, nan_ok=True)
+    assert high == pytest.approx(found.high, nan_ok=True)
+    assert np.isnan(low).tolist() == [False, True, False]

@@ -4,8 +4,14 @@ import pandas as pd
 import pytest
 
 from adaptts.reporting.answer import answer, listed
-from adaptts.reporting.comparison import Comparison
+from adaptts.reporting.comparison import Comparison, compare
 from adaptts.reporting.report import Report
+
+
+def judged(comparison: Comparison, **sets: object) -> Comparison:
+    """The same with another verdict on mel distortion."""
+    verdict = replace(comparison.verdicts["mel_distortion"], **sets)
+    return replace(comparison, verdicts=comparison.verdicts | {"mel_distortion": verdict})
 
 
 def answered(report: Report, comparison: Comparison) -> str:
@@ -13,26 +19,28 @@ def answered(report: Report, comparison: Comparison) -> str:
 
 
 def test_a_winner_is_named_with_value_and_interval(report: Report) -> None:
-    verdict = answered(report, report.comparison)
+    others = frozenset({"average", "prototype", "maml"})
+    verdict = answered(report, judged(report.comparison, tied=frozenset(), worse=others))
     low, high = report.comparison.interval("pretrain_finetune", "mel_distortion")
     assert verdict == (
         f"With 5 utterances and 10 adaptation steps, pretrain_finetune is best: a mel "
-        f"distortion of 2.45\u00a0dB ({low:.2f} to {high:.2f}), less than every other arm."
+        f"distortion of 2.45\u00a0dB ({low:.2f} to {high:.2f}), less than every other arm (at 95%, "
+        f"for all 6 pairs of arms together)."
     )
 
 
 def test_a_tie_is_called_a_tie(report: Report) -> None:
-    tied = report.comparison.tied | {"mel_distortion": {"maml"}}
-    verdict = answered(report, replace(report.comparison, tied=tied))
+    tied, worse = frozenset({"maml"}), frozenset({"average", "prototype"})
+    verdict = answered(report, judged(report.comparison, tied=tied, worse=worse))
     assert "it is a tie between pretrain_finetune and maml." in verdict
-    assert verdict.endswith("it is better than average and prototype.")
+    assert "it is better than average and prototype (at 95%, for all 6 pairs" in verdict
 
 
 def test_a_tie_of_all_is_called_a_tie(report: Report) -> None:
-    tied = report.comparison.tied | {"mel_distortion": {"maml", "average", "prototype"}}
-    verdict = answered(report, replace(report.comparison, tied=tied))
+    tied = frozenset({"maml", "average", "prototype"})
+    verdict = answered(report, judged(report.comparison, tied=tied, worse=frozenset()))
     assert "it is a tie" in verdict
-    assert "no arm is told apart from it" in verdict
+    assert "is not told apart from any other arm" in verdict
 
 
 def test_absent_arms_are_named(report: Report) -> None:
@@ -42,20 +50,19 @@ def test_absent_arms_are_named(report: Report) -> None:
 
 
 def test_an_arm_alone_wins_nothing(report: Report) -> None:
-    comparison = replace(report.comparison, arms=["pretrain_finetune"])
+    comparison = judged(report.comparison, arms=("pretrain_finetune",))
     assert "no other arm to compare it with" in answered(report, comparison)
 
 
 def test_an_arm_without_values_is_not_beaten(report: Report) -> None:
-    points = report.comparison.points
-    gone = (points["arm"] == "maml") & (points["metric"] == "mel_distortion")
-    points = points.assign(value=points["value"].mask(gone))
-    verdict = answered(report, replace(report.comparison, points=points))
-    assert "maml" not in verdict
+    measures = report.results.measures
+    gone = (measures["arm"] == "maml") & (measures["metric"] == "mel_distortion")
+    bare = replace(report.results, measures=measures.assign(value=measures["value"].mask(gone)))
+    assert "maml" not in answered(report, compare(bare))
 
 
 def test_nothing_measured_gives_no_answer(report: Report) -> None:
-    assert "no answer" in answered(report, replace(report.comparison, best={}))
+    assert "no answer" in answered(report, replace(report.comparison, verdicts={}))
 
 
 def test_details_tell_who_leads_where(report: Report) -> None:

@@ -87,7 +87,8 @@ def test_arms_that_differ_by_chance_are_tied_and_others_are_not(results: Results
         ],
     )
     assert found.best["mel_distortion"] == "maml"
-    assert found.tied["mel_distortion"] == {"pretrain_finetune"}
+    assert found.verdicts["mel_distortion"].tied == {"pretrain_finetune"}
+    assert found.verdicts["mel_distortion"].worse == {"average"}
 
 
 def test_higher_is_better_for_similarity(results: Results) -> None:
@@ -99,7 +100,7 @@ def test_higher_is_better_for_similarity(results: Results) -> None:
         ],
     )
     assert found.best["similarity"] == "pretrain_finetune"
-    assert found.tied["similarity"] == set()
+    assert found.verdicts["similarity"].worse == {"maml"}
 
 
 def test_differences_are_of_the_same_utterances(results: Results) -> None:
@@ -223,7 +224,7 @@ def test_speakers_with_one_utterance_and_equal_values_are_compared(results: Resu
     row = figure(found.differences, arm="maml", metric="mel_distortion")
     assert (row["difference"], row["low"], row["high"], row["p"]) == (0, 0, 0, 1)
     assert np.isnan(row["effect"])
-    assert found.tied["mel_distortion"] == {"maml"}
+    assert found.verdicts["mel_distortion"].tied == {"maml"}
 
 
 def test_zero_step_arms_stand_at_every_step(report: Report) -> None:

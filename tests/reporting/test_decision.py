@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from fabricated import PROVENANCE, validation_distortion
 
+from adaptts.reporting.advice import reached as steps_table
 from adaptts.reporting.advice import recommended
 from adaptts.reporting.decision import decide, not_dominated, steps_to_reach
 from adaptts.reporting.report import Report
@@ -16,25 +17,49 @@ def curve(arm: str, values: dict[int, float], shots: int = 5) -> list[dict]:
 
 
 def reached(values: dict[int, float], threshold: float) -> float:
-    table = steps_to_reach(pd.DataFrame(curve("maml", values)), [threshold])
+    none = np.full((1, len(values)), np.nan)
+    table = steps_to_reach(pd.DataFrame(curve("maml", values)), [threshold], none, 0.95)
+    assert table[["low", "high"]].isna().all(axis=None)
     return table["steps"].item()
 
 
 def test_steps_to_a_threshold_lie_on_the_line_between_measured_steps() -> None:
     values = {0: 8.0, 10: 4.0, 20: 3.0}
-    assert reached(values, 6.0) == pytest.approx(5)
-    assert reached(values, 4.0) == pytest.approx(10)
-    assert reached(values, 3.25) == pytest.approx(17.5)
+    assert reached(values, 6.0) == 5
+    assert reached(values, 4.0) == 10
+    assert reached(values, 3.25) == 18  # 17.5: steps are whole
     assert reached(values, 9.0) == 0
 
 
 def test_what_is_never_reached_is_said_so() -> None:
-    assert np.isnan(reached({0: 8.0, 10: 4.0}, 3.0))
+    assert reached({0: 8.0, 10: 4.0}, 3.0) == np.inf
 
 
 def test_the_first_crossing_counts_and_gaps_are_bridged() -> None:
-    assert reached({0: 8.0, 10: 2.0, 20: 5.0}, 5.0) == pytest.approx(5)
-    assert reached({0: 8.0, 5: np.nan, 10: 4.0}, 6.0) == pytest.approx(5)
+    assert reached({0: 8.0, 10: 2.0, 20: 5.0}, 5.0) == 5
+    assert reached({0: 8.0, 5: np.nan, 10: 4.0}, 6.0) == 5
+
+
+def test_steps_to_a_threshold_have_the_interval_of_the_resampled_curves() -> None:
+    summary = pd.DataFrame(curve("maml", {0: 8.0, 10: 4.0}))
+    # Parallel curves, which reach 6 dB after 3, 5 and 7 steps, or, one in a hundred, never.
+    shifts = np.repeat([-0.8, 0.0, 0.8, 9.0], [30, 39, 30, 1])
+    resampled = summary["value"].to_numpy() + shifts[:, None]
+    (row,) = steps_to_reach(summary, [6.0], resampled, 0.95).to_dict("records")
+    assert (row["steps"], row["low"], row["high"]) == (5, 3, 7)
+    (row,) = steps_to_reach(summary, [6.0], resampled, 0.99).to_dict("records")
+    assert row["high"] == np.inf
+
+
+def test_the_table_of_steps_has_whole_steps_and_their_interval(report: Report) -> None:
+    grid = steps_table(report.decision, report.comparison)
+    (cells,) = [row.cells for row in grid.rows if row.name == "pretrain_finetune"]
+    own = report.decision.reached.query("arm == 'pretrain_finetune' and shots == 5")
+    assert [cell.text for cell in cells] == [f"{steps:.0f}" for steps in own["steps"]]
+    assert (own["low"] <= own["steps"]).all()
+    assert (own["steps"] <= own["high"]).all()
+    assert (own["low"] < own["high"]).any()
+    assert all(len(cell.lines) == 1 for cell in cells)
 
 
 def heard(rows: list[tuple]) -> pd.DataFrame:

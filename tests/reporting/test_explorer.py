@@ -97,4 +97,4 @@ def test_a_speaker_has_means_without_intervals(
     rows = own.differences.set_index(["arm", "metric"])
     assert rows.at[("maml", metric), "difference"] == pytest.approx(gap)
     assert np.isnan(rows.at[("maml", metric), "low"])
-    assert own.best == own.tied == {}
+    assert own.verdicts == {}

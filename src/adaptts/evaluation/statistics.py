@@ -177,7 +177,11 @@ def spread(values: Array, weights: Array | None = None) -> Spread:
 
 
 def interval(
-    values: Array, resampled: Array, confidence: float, weights: Array | None = None
+    values: Array,
+    resampled: Array,
+    confidence: float,
+    weights: Array | None = None,
+    together: int = 1,
 ) -> Interval:
     """The intervals of the means of `values`, from `resampled` means [samples, ...].
 
@@ -187,19 +191,45 @@ def interval(
     normal distribution of the bootstrap's width would reach as far as `spread`'s t interval: the
     bootstrap gives the interval its shape, the analysis of variance its width. With fewer than
     `LEAST_SPEAKERS` there is no interval: there is next to nothing to resample.
+
+    together: of how many intervals all shall hold at once with that confidence. The level of each
+    t interval is then Bonferroni's (Dunn 1961); the shape stays that of the single level, beyond
+    which samples are few.
     """
-    value, found = mean(values, weights), spread(values, weights)
-    level = (1 + confidence) / 2
-    reach = t.ppf(level, np.maximum(found.freedom, 1)) * found.error
-    # A resampling that holds no value at all says nothing.
-    resampled = np.where(np.isfinite(resampled), resampled, value)
-    width = np.std(resampled, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        stretch = np.where(width > 0, reach / (norm.ppf(level) * width), 0)
-    ends = np.quantile(resampled, [1 - level, level], axis=0)
-    enough = (found.speakers >= LEAST_SPEAKERS) & np.isfinite(value)
-    low, high = np.where(enough, value + stretch * (ends - value), np.nan)
+    value, level = mean(values, weights), (1 + confidence) / 2
+    stretch = _stretch(values, resampled, confidence, weights, together)
+    ends = np.quantile(_told(resampled, value), [1 - level, level], axis=0)
+    low, high = value + stretch * (ends - value)
     return Interval(value, low, high)
+
+
+def widened(
+    values: Array, resampled: Array, confidence: float, weights: Array | None = None
+) -> Array:
+    """`resampled` means, moved so far from the means of `values` that their percentiles at this
+    confidence are the ends of `interval`; NaN where there is none.
+    """
+    value = mean(values, weights)
+    stretch = _stretch(values, resampled, confidence, weights, 1)
+    return value + stretch * (_told(resampled, value) - value)
+
+
+def _stretch(
+    values: Array, resampled: Array, confidence: float, weights: Array | None, together: int
+) -> Array:
+    """How many times as wide as the percentiles an interval is; NaN where there is none."""
+    value, found = mean(values, weights), spread(values, weights)
+    single, level = (1 - (1 - confidence) / (2 * count) for count in (1, together))
+    reach = t.ppf(level, np.maximum(found.freedom, 1)) * found.error
+    width = np.std(_told(resampled, value), axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stretch = np.where(width > 0, reach / (norm.ppf(single) * width), 0)
+    return np.where((found.speakers >= LEAST_SPEAKERS) & np.isfinite(value), stretch, np.nan)
+
+
+def _told(resampled: Array, value: Array) -> Array:
+    """A resampling that holds no value at all says nothing."""
+    return np.where(np.isfinite(resampled), resampled, value)
 
 
 def permutation_test(

@@ -1,5 +1,6 @@
 """The decision aids as tables, and as the data that the page's two inputs choose from."""
 
+from math import isinf
 from typing import Any
 
 import pandas as pd
@@ -16,13 +17,14 @@ def reached(decision: Decision, comparison: Comparison) -> Grid:
     """Steps to each threshold with the headline's shots."""
     shots = comparison.headline.shots
     own = decision.reached[decision.reached["shots"] == shots]
-    found = own.set_index(["arm", "threshold"])["steps"].to_dict()
+    found = {(row["arm"], row["threshold"]): row for row in own.to_dict("records")}
 
     def cell(arm: str, threshold: float) -> Cell:
-        if (arm, threshold) not in found:
+        row = found.get((arm, threshold))
+        if row is None:
             return Cell(DASH)
-        steps = found[(arm, threshold)]
-        return Cell("not reached" if pd.isna(steps) else f"{steps:.1f}".removesuffix(".0"))
+        steps, low, high = (_steps(row[name]) for name in ("steps", "low", "high"))
+        return Cell(steps, [] if pd.isna(row["low"]) else [f"{low} to {high}"])
 
     baseline = comparison.value(comparison.baseline or "", PRIMARY.name)
     notes = [
@@ -35,6 +37,10 @@ def reached(decision: Decision, comparison: Comparison) -> Grid:
         [Group("", [Row(arm, [cell(arm, value) for value in decision.thresholds])
                     for arm in comparison.arms])],
     )  # fmt: skip
+
+
+def _steps(count: float) -> str:
+    return "not reached" if isinf(count) else f"{count:.0f}"
 
 
 def recommended(decision: Decision) -> Grid:

@@ -9,6 +9,7 @@ from adaptts.evaluation.statistics import LEAST_SPEAKERS, least_p_value
 from adaptts.reporting.comparison import Axis, Comparison
 from adaptts.reporting.metrics import BY_NAME, PRIMARY, Metric
 from adaptts.reporting.results import NATURAL, Results
+from adaptts.reporting.verdicts import Verdict
 
 # Of the metrics by ear, those that stand for sound, for words and for the voice.
 HEARD = ("mcd", "wer", "similarity")
@@ -33,7 +34,8 @@ def answer(results: Results, comparison: Comparison) -> Answer:
     ]
     absent = [arm for arm in results.experiment.arms if arm not in comparison.arms]
     without = f" There are no results of {listed(absent)}." if absent else ""
-    return Answer(_verdict(comparison) + without, [sentence for sentence in details if sentence])
+    verdict = _verdict(results, comparison) + without
+    return Answer(verdict, [sentence for sentence in details if sentence])
 
 
 def counted(number: int, noun: str) -> str:
@@ -47,29 +49,68 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(results: Results, comparison: Comparison) -> str:
     place = (
         f"With {counted(comparison.headline.shots, 'utterance')} and "
         f"{counted(comparison.headline.steps, 'adaptation step')}"
     )
-    best = comparison.best.get(PRIMARY.name)
-    if best is None:
+    verdict = comparison.verdicts.get(PRIMARY.name)
+    if verdict is None:
         return f"{place}, nothing was measured, so there is no answer."
-    reached = f"a mel distortion of {_with_interval(comparison, best, PRIMARY)}"
-    others = [arm for arm in comparison.arms
-              if arm != best and not isnan(comparison.value(arm, PRIMARY.name))]  # fmt: skip
-    tied = [arm for arm in others if arm in comparison.tied[PRIMARY.name]]
-    rest = [arm for arm in others if arm not in tied]
-    if not others:
-        return f"{place}, {best} reaches {reached}; there is no other arm to compare it with."
+    left_out = _lacking(verdict)
+    if verdict.best is None:
+        return f"{place}, there is no best arm: {left_out}."
+    reached = f"a mel distortion of {_with_interval(comparison, verdict.best, PRIMARY)}"
+    after = f" M{left_out[1:]}." if left_out else ""
+    return f"{place}, {_ordered(results, comparison, verdict, reached)}{after}"
+
+
+def _ordered(results: Results, comparison: Comparison, verdict: Verdict, reached: str) -> str:
+    """The best arm, those that are not told apart from it, and those that it is better than."""
+    best = verdict.best or ""
+    tied, worse = ([arm for arm in comparison.arms if arm in some]
+                   for some in (verdict.tied, verdict.worse))  # fmt: skip
+    all_pairs = _together(verdict, comparison.confidence)
+    if not verdict.pairs:
+        return f"{best} reaches {reached}; there is no other arm to compare it with."
+    if not tied and not worse:
+        return (
+            f"{best} has the best mean, {reached}, but whether that is chance cannot be told"
+            f"{_too_few(results)}."
+        )
     if not tied:
-        return f"{place}, {best} is best: {reached}, less than every other arm."
-    if not rest:
-        return f"{place}, it is a tie: {best} has {reached}, but no arm is told apart from it."
+        whom = "every other arm" if len(worse) == verdict.others else listed(worse)
+        return f"{best} is best: {reached}, less than {whom}{all_pairs}."
+    if not worse:
+        return (
+            f"it is a tie: {best} has the best mean, {reached}, but is not told apart from "
+            f"{'any other arm' if len(tied) == verdict.others else listed(tied, 'or')}{all_pairs}."
+        )
     return (
-        f"{place}, it is a tie between {listed([best, *tied])}. {best} has the lowest mean, "
-        f"{reached}, but may differ from the others by chance; it is better than {listed(rest)}."
+        f"it is a tie between {listed([best, *tied])}. {best} has the best mean, {reached}, but "
+        f"may differ from the others by chance; it is better than {listed(worse)}{all_pairs}."
     )
+
+
+def _together(verdict: Verdict, confidence: float) -> str:
+    """That what is said holds for all pairs of arms at once, where there are several."""
+    if verdict.pairs < 2:
+        return ""
+    return f" (at {confidence:.0%}, for all {verdict.pairs} pairs of arms together)"
+
+
+def _too_few(results: Results) -> str:
+    speakers = len(results.experiment.split.test)
+    few = speakers < LEAST_SPEAKERS
+    return f" with {counted(speakers, f'test {results.unit}')}" if few else ""
+
+
+def _lacking(verdict: Verdict) -> str:
+    """Which arms lack how much, "" if none does."""
+    if not verdict.lacking:
+        return ""
+    gaps = [f"{arm} ({count} of {verdict.of})" for arm, count in verdict.lacking.items()]
+    return f"missing values keep {listed(gaps)} from being best"
 
 
 def _with_interval(comparison: Comparison, arm: str, metric: Metric) -> str:
@@ -90,15 +131,34 @@ def _gain(results: Results, comparison: Comparison) -> str:
 
 def _heard(comparison: Comparison, metric: Metric) -> str:
     """Which arm is best by another metric, unless it is not measured."""
-    best = comparison.best.get(metric.name)
-    if best is None or len(comparison.arms) == 1:
+    verdict = comparison.verdicts.get(metric.name)
+    if verdict is None or len(comparison.arms) == 1:
         return ""
-    tied = [arm for arm in comparison.arms if arm in comparison.tied[metric.name]]
     natural = comparison.value(NATURAL, metric.name)
-    beside = "" if isnan(natural) else f"; recordings: {metric.with_unit(natural)}"
-    told = f"not told apart from {listed(tied, 'or')}" if tied else "better than every other arm"
-    return (f"{metric.title}: {best} {_with_interval(comparison, best, metric)}, "
-            f"{told}{beside}.")  # fmt: skip
+    parts = [
+        _best_by(comparison, metric, verdict),
+        _lacking(verdict),
+        "" if isnan(natural) else f"recordings: {metric.with_unit(natural)}",
+    ]
+    return f"{metric.title}: {'; '.join(part for part in parts if part)}."
+
+
+def _best_by(comparison: Comparison, metric: Metric, verdict: Verdict) -> str:
+    if verdict.best is None:
+        return "there is no best arm"
+    tied, worse = ([arm for arm in comparison.arms if arm in some]
+                   for some in (verdict.tied, verdict.worse))  # fmt: skip
+    if len(tied) == verdict.others > 0:
+        told = ", not told apart from any other arm"
+    elif 0 < len(worse) < len(tied) == verdict.others - len(worse):
+        told = f", better than {listed(worse)}, not told apart from the rest"
+    elif tied:
+        told = f", not told apart from {listed(tied, 'or')}"
+    elif len(worse) == verdict.others > 0:
+        told = ", better than every other arm"
+    else:
+        told = ""
+    return f"{verdict.best} {_with_interval(comparison, verdict.best, metric)}{told}"
 
 
 def _leaders(comparison: Comparison, axis: Axis) -> str:

@@ -1,6 +1,6 @@
 """The numbers of the report: every arm at every point, with intervals, and against each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,10 +12,11 @@ from adaptts.evaluation.power import effect_size, sensitivity
 from adaptts.evaluation.statistics import Array, Draws, Interval
 from adaptts.params import PointParams, ReportParams
 from adaptts.reporting.error_rates import error_rates
-from adaptts.reporting.metrics import BY_NAME, METRICS, PRIMARY, Metric
+from adaptts.reporting.metrics import METRICS, PRIMARY, Metric
 from adaptts.reporting.panel import Panel, Sample, check_queries
 from adaptts.reporting.results import REFERENCES, Results
 from adaptts.reporting.standings import Standing, stand
+from adaptts.reporting.verdicts import Verdict, judge
 
 Axis = Literal["steps", "shots"]
 POINTS = ["arm", "shots", "steps", "metric", "value", "low", "high", "measured", "missing"]
@@ -48,8 +49,17 @@ class Comparison:
     differences: pd.DataFrame  # columns DIFFERENCES: arm minus baseline, on the same utterances
     by_step: pd.DataFrame  # the same of the primary metric after every step, in a column steps
     standings: list[Standing]  # all arms beside each other at the headline, by main metric
-    best: dict[str, str]  # metric → the arm with the best value at the headline
-    tied: dict[str, set[str]]  # metric → arms whose difference from the best may be nothing
+    verdicts: dict[str, Verdict]  # by metric, at the headline
+
+    @property
+    def best(self) -> dict[str, str]:
+        """The best arm by each metric that has one."""
+        return {name: own.best for name, own in self.verdicts.items() if own.best is not None}
+
+    def mark(self, arm: str, metric: str) -> Literal["best", "tied", ""]:
+        """How an arm stands by a metric: best, not told apart from that, or neither."""
+        own = self.verdicts.get(metric, Verdict())
+        return "best" if own.best == arm else "tied" if arm in own.tied else ""
 
     def along(self, axis: Axis) -> pd.DataFrame:
         """`points` at the headline's shots or steps, along the other axis.
@@ -116,7 +126,7 @@ def compare(results: Results) -> Comparison:
     references = _joined(references, rates[reference])
     at_headline = Panel.lay(results.at(headline.shots, headline.steps))
     baseline = _baseline(results)
-    best = best_arms(_at(points, results.zero_step_arms, headline))
+    verdicts = estimator.verdicts(headline)
     comparisons = experiment.report.comparisons
     planned = comparisons.metrics if baseline == comparisons.baseline else []
     return Comparison(
@@ -129,12 +139,11 @@ def compare(results: Results) -> Comparison:
         speakers=pd.concat(map(_speaker_means, [*ceilings, at_headline]), ignore_index=True),
         trials=results.trials_at(headline.shots, headline.steps),
         baseline=baseline,
-        planned=[name for name in planned if name in best],
+        planned=[name for name in planned if name in verdicts],
         differences=estimator.differences(headline, baseline, METRICS, planned),
         by_step=estimator.by_step(headline.shots, baseline),
-        standings=estimator.standings(headline, best),
-        best=best,
-        tied={name: estimator.tied(headline, BY_NAME[name], best[name]) for name in best},
+        standings=estimator.standings(headline),
+        verdicts=verdicts,
     )
 
 
@@ -177,6 +186,12 @@ class Estimator:
     def interval(self, values: Array, weights: Array | None) -> Interval:
         resampled = self.draws.means(values, weights)
         return statistics.interval(values, resampled, self.params.confidence, weights)
+
+    def widened(self, metric: Metric) -> Array:
+        """The resampled means of every point [samples, points], as wide as intervals are."""
+        sample = self.panel.sample(metric)
+        drawn = self.draws.means(sample.values, sample.weights)
+        return statistics.widened(sample.values, drawn, self.params.confidence, sample.weights)
 
     def summarise(self) -> pd.DataFrame:
         """Every point and metric of the panel, with its interval: columns POINTS."""
@@ -274,25 +289,31 @@ class Estimator:
         )
         return table[~np.isnan(gap.value)].reset_index(drop=True)
 
-    def standings(self, place: PointParams, best: Mapping[str, str]) -> list[Standing]:
-        """The arms beside each other, by every main metric that has a best arm."""
-        found = {arm: self.panel.find(arm, place.shots, place.steps) for arm in self.arms}
-        points = {arm: number for arm, number in found.items() if number is not None}
-        stood = []
-        for metric in [BY_NAME[name] for name in best if BY_NAME[name].main]:
-            sample = self.panel.sample(metric)
-            own = [list(points.values())]
-            weights = None if sample.weights is None else sample.weights[*own]
-            one = Sample(sample.values[*own], weights)
-            stood.append(stand(metric, list(points), one, self.draws, self.params))
+    def standings(self, place: PointParams) -> list[Standing]:
+        """The arms beside each other, by every main metric."""
+        stood = [
+            stand(metric, *self._beside(place, metric), self.draws, self.params)
+            for metric in METRICS
+            if metric.main and metric.paired
+        ]
         return [standing for standing in stood if standing is not None]
 
-    def tied(self, place: PointParams, metric: Metric, best: str) -> set[str]:
-        """The arms whose interval of the difference from the best holds 0, or is undefined."""
-        arms = [arm for arm in self.arms if arm != best]
-        table = self._against(place, arms, best, metric)
-        apart = (table["low"] > 0) | (table["high"] < 0)
-        return set(table.loc[~apart, "arm"])
+    def verdicts(self, place: PointParams) -> dict[str, Verdict]:
+        """Which arm is best, by every metric that any arm has a value of."""
+        found = {
+            metric.name: judge(
+                metric, *self._beside(place, metric), self.draws, self.params.confidence
+            )
+            for metric in METRICS
+            if metric.paired
+        }
+        return {name: verdict for name, verdict in found.items() if verdict is not None}
+
+    def _beside(self, place: PointParams, metric: Metric) -> tuple[list[str], Sample]:
+        """The arms that are measured at a place, and their values there."""
+        found = {arm: self.panel.find(arm, place.shots, place.steps) for arm in self.arms}
+        points = {arm: number for arm, number in found.items() if number is not None}
+        return list(points), self.panel.sample(metric).at(list(points.values()))
 
 
 def _speaker_means(panel: Panel) -> pd.DataFrame:
@@ -319,19 +340,3 @@ def _baseline(results: Results) -> str | None:
 def _at(points: pd.DataFrame, zero_step_arms: list[str], place: PointParams) -> pd.DataFrame:
     steps = (points["steps"] == place.steps) | points["arm"].isin(zero_step_arms)
     return points[(points["shots"] == place.shots) & steps].reset_index(drop=True)
-
-
-def best_arms(points: pd.DataFrame) -> dict[str, str]:
-    """The arm with the best value of each metric; the first one of equals.
-
-    An arm of which a voice diverged here is never best: what it lacks would flatter it.
-    """
-    diverged = points[(points["metric"] == PRIMARY.name) & (points["missing"] > 0)]
-    points = points[~points["arm"].isin(diverged["arm"])]
-    best = {}
-    for metric in METRICS:
-        found = points[(points["metric"] == metric.name) & points["value"].notna()]
-        if metric.paired and not found.empty:
-            value = found["value"] if metric.lower_is_better else -found["value"]
-            best[metric.name] = str(found["arm"].iloc[int(value.to_numpy().argmin())])
-    return best

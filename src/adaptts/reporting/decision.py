@@ -21,7 +21,8 @@ from adaptts.reporting.results import Results
 # speech and compute: the seconds of the new voice, and of adapting to it. validation: distortion
 # in dB of the validation speakers, with the first seed; value, low, high: of the test speakers.
 OPTIONS = ["arm", "shots", "steps", "speech", "compute", "validation", "value", "low", "high"]
-REACHED = ["arm", "shots", "threshold", "steps"]
+# steps, low, high: whole ones; infinite where not within the last measured, NaN without interval.
+REACHED = ["arm", "shots", "threshold", "steps", "low", "high"]
 ROUND_DB = 0.5  # thresholds of distortion are multiples of it
 ROUND_THRESHOLDS = 4
 SIMILARITY = BY_NAME["similarity"]
@@ -36,7 +37,7 @@ class Decision:
     """The aids of a report."""
 
     options: pd.DataFrame  # columns OPTIONS; every arm, shots and steps that validation knows
-    reached: pd.DataFrame  # columns REACHED; steps is NaN where the threshold is not reached
+    reached: pd.DataFrame  # columns REACHED
     thresholds: list[float]  # dB
     last_step: int
     quality: Metric  # of the front
@@ -58,13 +59,15 @@ def decide(results: Results, comparison: Comparison) -> Decision:
     rates = _seconds_per_step(results)
     primary = results.measures[results.measures["metric"] == PRIMARY.name]
     summary = pd.DataFrame(columns=["arm", "shots", "steps", "value", "low", "high"])
+    resampled = np.empty((0, 0))
     if len(primary):
-        summary = Estimator.of(Panel.lay(primary), results).summarise()
+        estimator = Estimator.of(Panel.lay(primary), results)
+        summary, resampled = estimator.summarise(), estimator.widened(PRIMARY)
     thresholds = _thresholds(summary, comparison)
     quality, front = _front(comparison, rates)
     return Decision(
         _options(results, summary, rates),
-        steps_to_reach(summary, thresholds),
+        steps_to_reach(summary, thresholds, resampled, comparison.confidence),
         thresholds,
         max(results.experiment.adaptation.steps),
         quality,
@@ -72,32 +75,44 @@ def decide(results: Results, comparison: Comparison) -> Decision:
     )
 
 
-def steps_to_reach(summary: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
-    """After how many steps the mean distortion of each arm and shots first is at a threshold.
+def steps_to_reach(
+    summary: pd.DataFrame, thresholds: Sequence[float], resampled: np.ndarray, confidence: float
+) -> pd.DataFrame:
+    """After how many whole steps the mean distortion of each arm and shots first is at a threshold.
 
     summary: columns arm, shots, steps, value. Between measured steps the curve is taken to be
-    straight. Columns REACHED.
+    straight. resampled [samples, rows of summary]: values that the same bootstrap gives, widened as
+    intervals are; NaN gives no interval. Columns REACHED.
     """
+    level = (1 + confidence) / 2
     rows = []
+    summary = summary.reset_index(drop=True)
     for (arm, shots), curve in summary.dropna(subset=["value"]).groupby(
         ["arm", "shots"], sort=False
     ):
         curve = curve.sort_values("steps")
         steps, values = (curve[name].to_numpy(dtype=float) for name in ("steps", "value"))
-        rows += [(arm, shots, threshold, _crossing(steps, values, threshold))
-                 for threshold in thresholds]  # fmt: skip
+        drawn = resampled[:, curve.index]
+        for threshold in thresholds:
+            crossing = _crossings(steps, values[None], threshold)[0]
+            ends = [np.nan, np.nan]
+            if np.isfinite(drawn).all():
+                found = _crossings(steps, drawn, threshold)
+                # Not between two: one of them may be infinite.
+                ends = np.quantile(found, [1 - level, level], method="inverted_cdf")
+            rows.append((arm, shots, threshold, crossing, *ends))
     return pd.DataFrame(rows, columns=REACHED)
 
 
-def _crossing(steps: np.ndarray, values: np.ndarray, threshold: float) -> float:
-    below = np.flatnonzero(values <= threshold)
-    if len(below) == 0:
-        return np.nan
-    after = int(below[0])
-    if after == 0:
-        return float(steps[0])
-    share = (values[after - 1] - threshold) / (values[after - 1] - values[after])
-    return float(steps[after - 1] + share * (steps[after] - steps[after - 1]))
+def _crossings(steps: np.ndarray, curves: np.ndarray, threshold: float) -> np.ndarray:
+    """The first whole step at which each of `curves` [curves, steps] is at most the threshold."""
+    below = curves <= threshold
+    after = below.argmax(axis=1)
+    before = np.maximum(after - 1, 0)
+    high, low = (np.take_along_axis(curves, at[:, None], 1)[:, 0] for at in (before, after))
+    share = np.divide(high - threshold, high - low, out=np.zeros(len(curves)), where=high > low)
+    crossing = steps[before] + share * (steps[after] - steps[before])
+    return np.where(below.any(axis=1), np.ceil(crossing / ROUNDING), np.inf)
 
 
 def _thresholds(summary: pd.DataFrame, comparison: Comparison) -> list[float]:

@@ -12,10 +12,9 @@ from adaptts.reporting.comparison import (
     POINTS,
     Comparison,
     Estimator,
-    best_arms,
     summarised,
 )
-from adaptts.reporting.metrics import BY_NAME, METRICS
+from adaptts.reporting.metrics import METRICS
 from adaptts.reporting.panel import Panel
 from adaptts.reporting.results import Results
 
@@ -57,15 +56,13 @@ def places(results: Results, comparison: Comparison) -> list[PointParams]:
 def _at(comparison: Comparison, point: PointParams, estimator: Estimator) -> Comparison:
     if point == comparison.headline:
         return comparison
-    best = best_arms(replace(comparison, headline=point).at_headline())
     return replace(
         comparison,
         headline=point,
         # Only the headline was decided before looking: nothing is corrected, or planned, elsewhere.
         planned=[],
         differences=estimator.differences(point, comparison.baseline, METRICS, planned=[]),
-        best=best,
-        tied={name: estimator.tied(point, BY_NAME[name], best[name]) for name in best},
+        verdicts=estimator.verdicts(point),
     )
 
 
@@ -84,8 +81,7 @@ def _of(
         points=own.loc[~reference, POINTS],
         references=own.loc[reference, POINTS],
         differences=_paired(table[table["speaker"] == speaker], comparison),
-        best={},
-        tied={},
+        verdicts={},
     )
 
 

@@ -244,6 +244,11 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
         f"gives."
     )
     yield from _dependence(results)
+    yield (
+        "An arm is told apart from the one with the best mean where the interval of their paired "
+        "difference excludes 0, with Bonferroni's levels [@dunn1961] over all pairs of arms; arms "
+        "with missing values are never called best. Other intervals are single ones."
+    )
     planned = [BY_NAME[name].title for name in comparison.planned]
     if comparison.baseline is None or not planned:
         return

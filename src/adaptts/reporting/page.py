@@ -16,10 +16,11 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from adaptts.evaluation.statistics import least_p_value
+from adaptts.evaluation.statistics import LEAST_SPEAKERS, least_p_value
 from adaptts.params import BudgetUnit, PointParams
 from adaptts.reporting import (
     advice,
+    captions,
     conventions,
     explorer,
     figures,
@@ -180,6 +181,7 @@ def render(
 def _decision(results: Results, comparison: Comparison, decision: Decision) -> dict[str, Any]:
     """What decision.html shows."""
     unit, steps = results.unit, comparison.headline.steps
+    beside = captions.Inference.of(results, comparison).beside
     return {
         "options": len(decision.options),
         "start": advice.start(decision, comparison) if len(decision.options) else {},
@@ -187,10 +189,9 @@ def _decision(results: Results, comparison: Comparison, decision: Decision) -> d
         "recommended_caption": (
             f"Chosen by the validation {unit}s' mean {PRIMARY.title.lower()}, with the first seed, "
             f"among all numbers of shots and of steps up to {steps}, where trials are judged. "
-            f"Beside it the test {unit}s', which nothing is chosen by, with "
-            f"{comparison.confidence:.0%} intervals. An utterance is counted as "
-            f"{results.utterance_seconds:.2g} s, the corpus' mean; compute is of the machine that "
-            f"ran the stages."
+            f"Beside it the test {unit}s', which nothing is chosen by{beside}. An utterance is "
+            f"counted as {results.utterance_seconds:.2g} s, the corpus' mean; compute is of the "
+            f"machine that ran the stages."
         ),
         "lacking": (
             f"a {unit} that validates in one fold is tested in another."
@@ -200,8 +201,9 @@ def _decision(results: Results, comparison: Comparison, decision: Decision) -> d
         ),
         "reached": advice.reached(decision, comparison),
         "reached_caption": (
-            f"Means over the test {unit}s. Between the measured numbers of steps the curves are "
-            f"taken to be straight; not reached: not within {decision.last_step} steps."
+            f"Whole steps until the mean over the test {unit}s is there{beside}. Between the "
+            f"measured numbers of steps the curves are taken to be straight; not reached: not "
+            f"within {decision.last_step} steps."
         ),
         "front": advice.front(decision),
         "front_caption": (
@@ -306,11 +308,14 @@ def _opening(
         ("Shots", ", ".join(map(str, episodes.shots))),
         ("Steps", ", ".join(map(str, experiment.adaptation.steps))),
     ]  # fmt: skip
-    flags = sum(check.outcome == "flag" for check in checks)
+    flags, tested = sum(check.outcome == "flag" for check in checks), len(experiment.split.test)
     notices = [
         *[f"The arm {arm} failed and has no results. {reason}."
           for arm, reason in results.failed.items()],
         *results.absent,
+        *([f"With {counted(tested, f'test {results.unit}')} there are no intervals, and no "
+           f"difference is told from chance: that takes {LEAST_SPEAKERS} at least."]
+          if tested < LEAST_SPEAKERS else []),
         *(["The answers in listening/answers.csv are to a listening test with other sounds than "
            "this report's, and are not shown."]
           if len(results.answers) and opinions is None else []),
@@ -334,7 +339,7 @@ def _relaxed(results: Results) -> list[str]:
 def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
     point, report = comparison.headline, results.experiment.report
     unit, speakers = results.unit, comparison.speakers["speaker"].nunique()
-    place = _place(point)
+    place, said = _place(point), captions.Inference.of(results, comparison)
     retake = f" There is no {RETAKE} row: {results.retake_note}." if results.retake_note else ""
     fixed = listed(comparison.zero_step_arms)
     constant = f" Dashed: {fixed}, without gradient steps." if comparison.zero_step_arms else ""
@@ -346,29 +351,25 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         "steps_title": f"Against steps, with {counted(point.shots, 'shot')}",
         "shots_title": f"Against shots, after {counted(point.steps, 'step')}",
         "headline_caption": (
-            f"Bold is best; ≈ marks arms that are not told apart from the best: the interval of "
-            f"their paired difference holds 0. Small: {report.confidence:.0%} intervals over "
-            f"{counted(speakers, unit)} (hierarchical bootstrap of {unit}s, sentences and "
-            f"seeds, {report.bootstrap_samples} samples, widened for few {unit}s). Error rates "
-            f"are of all words or characters together.{retake} Click on a cell, or press Enter on "
-            f"it, to hear and see its utterances."
+            f"Bold is the best mean, of the arms that lack no value that another has. "
+            f"{said.headline} Error rates are of all words or characters together.{retake} Click "
+            f"on a cell, or press Enter on it, to hear and see its utterances."
         ),
         "differences_caption": (
-            f"Bold: the {report.confidence:.0%} interval excludes 0. p: two-sided permutation test "
-            f"over {unit}s, after Holm's correction over the "
+            f"{said.differences} p: two-sided permutation test over {unit}s, after Holm's "
+            f"correction over the "
             f"{counted(family, 'planned comparison')}{plan}; p*: not "
             f"planned, so without correction. {counted(speakers, unit)} cannot give less than "
             f"{least_p_value(speakers):.2g} before it. d: the difference in standard deviations "
             f"between {unit}s, with Hedges' correction."
         ) if len(comparison.differences) else "There is no second arm to compare with.",
         "ranks_caption": (
-            f"Arms by their mean rank over test {unit}s, with {report.confidence:.0%} intervals. "
-            f"A bar joins arms whose mean ranks lie within Nemenyi's critical difference: that "
+            f"Arms by their mean rank over test {unit}s. {said.ranks} A bar joins arms "
+            f"whose mean ranks lie within Nemenyi's critical difference: that "
             f"test does not tell them apart."
         ),
         "standings_caption": (
-            f"Small: {report.confidence:.0%} intervals, and how often an arm has the best mean "
-            f"when {unit}s, sentences and seeds are resampled. Friedman's and Nemenyi's tests see "
+            f"{said.standings} Friedman's and Nemenyi's tests see "
             f"ranks alone, and of few {unit}s they tell next to nothing; permutation tests of all "
             f"pairs are corrected by Holm's method over the pairs of a metric."
         ),
@@ -377,11 +378,10 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
             f"{unit}s here; at a level of {1 - report.confidence:.2g}, two-sided."
         ),
         "differences_by_step_caption": (
-            f"With {counted(point.shots, 'shot')}. Bold: the {report.confidence:.0%} interval "
-            f"excludes 0."
+            f"With {counted(point.shots, 'shot')}. {said.differences_by_step}"
         ),
         "curves_caption": (
-            f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
+            f"{said.curves} The buttons hide and show "
             f"arms in every chart and table; point at a symbol to read its values. Metrics that "
             f"need sound are measured at fewer points.{constant}"
         ),

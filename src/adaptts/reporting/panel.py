@@ -21,8 +21,8 @@ class Sample:
     values: Array
     weights: Array | None
 
-    def at(self, point: int) -> "Sample":
-        """Those of one point, [speakers, utterances, seeds]."""
+    def at(self, point: int | list[int]) -> "Sample":
+        """Those of one point, [speakers, utterances, seeds], or of some."""
         return Sample(self.values[point], None if self.weights is None else self.weights[point])
 
 

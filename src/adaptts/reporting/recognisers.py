@@ -4,6 +4,7 @@ One recogniser's ranking of the arms is worth what another one's makes of it; th
 rates say what each of them mistakes anyway.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from adaptts.reporting.comparison import Comparison, Estimator
 from adaptts.reporting.metrics import BY_NAME
 from adaptts.reporting.panel import Panel
 from adaptts.reporting.results import RETAKE, Results
-from adaptts.reporting.tables import Cell, Column, Grid, Group, Mark, Row, span
+from adaptts.reporting.tables import MARKS, Cell, Column, Grid, Group, Row, span
 
 RATES = ("wer", "cer")
 COLUMNS = ["arm", "recogniser", "metric", "value", "low", "high", "measured", "missing", "reason",
@@ -24,8 +25,8 @@ FEWEST_RANKED = 3  # arms
 def summarise(results: Results, comparison: Comparison) -> pd.DataFrame:
     """The rates of every arm and reference by each recogniser: columns COLUMNS.
 
-    reason: the most frequent one for what is missing. standing: best, or tied where the interval of
-    the difference from the best holds 0, as in the headline table.
+    reason: the most frequent one for what is missing. standing: best or tied, as in the headline
+    table.
     """
     headline, references = comparison.headline, results.references
     arms = results.at(headline.shots, headline.steps)
@@ -40,12 +41,12 @@ def summarise(results: Results, comparison: Comparison) -> pd.DataFrame:
             rates = estimator.summarise()
             rates = rates[rates["metric"].isin(RATES)].drop(columns=["shots", "steps"])
             keys = list(zip(rates["arm"], rates["metric"], strict=True))
-            standings = _standings(estimator, rates, comparison)
+            at_headline = replace(comparison, verdicts=estimator.verdicts(headline))
             tables.append(
                 rates.assign(
                     recogniser=name,
                     reason=[_reason(own, *key) for key in keys],
-                    standing=[standings.get(key, "") for key in keys],
+                    standing=[at_headline.mark(*key) for key in keys],
                 )
             )
     return pd.concat(tables, ignore_index=True)[COLUMNS]
@@ -99,22 +100,6 @@ def _heard_by(results: Results, name: str, measures: pd.DataFrame) -> pd.DataFra
     return own.assign(metric=own["metric"].str.removesuffix(f"_{name}"))
 
 
-def _standings(
-    estimator: Estimator, rates: pd.DataFrame, comparison: Comparison
-) -> dict[tuple[str, str], str]:
-    """best or tied, by arm and metric; references are neither."""
-    found = {}
-    for metric in RATES:
-        rows = rates[(rates["metric"] == metric) & rates["arm"].isin(comparison.arms)]
-        rows = rows[rows["missing"] == 0]  # what an arm lacks would flatter it
-        if rows["value"].notna().any():
-            best = str(rows.loc[rows["value"].idxmin(), "arm"])
-            for arm in estimator.tied(comparison.headline, BY_NAME[metric], best):
-                found[arm, metric] = "tied"
-            found[best, metric] = "best"
-    return found
-
-
 def _reason(measures: pd.DataFrame, arm: str, metric: str) -> str:
     missing = measures[(measures["arm"] == arm) & (measures["metric"] == metric)]
     notes = missing.loc[missing["value"].isna(), "note"]
@@ -126,6 +111,5 @@ def _cell(row: dict[Any, Any] | None) -> Cell:
         return Cell("–")
     text = BY_NAME[row["metric"]].text
     lines = [] if pd.isna(row["low"]) else [span(text, row["low"], row["high"])]
-    marks: dict[str, Mark] = {"best": "best", "tied": "tie"}
     warning = f"{row['missing']:.0f} missing: {row['reason']}" if row["missing"] else ""
-    return Cell(text(row["value"]), lines, marks.get(row["standing"], ""), warning)
+    return Cell(text(row["value"]), lines, MARKS[row["standing"]], warning)

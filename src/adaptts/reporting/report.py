@@ -103,7 +103,7 @@ class Report:
         by_convention = conventions.tabulate(self.results)
         rates = recognisers.summarise(self.results, comparison)
         both = pd.concat([comparison.references, comparison.at_headline()])
-        both = both.assign(standing=[self._standing(*key) for key in _keys(both)])
+        both = both.assign(standing=[comparison.mark(*key) for key in _keys(both)])
         voice = [metric.name for metric in comparison.metrics(main=False)]
         frames = {
             "headline": both,
@@ -168,11 +168,6 @@ class Report:
         }
         for name, content in texts.items():
             (folder / name).write_text(content, encoding="utf-8")
-
-    def _standing(self, arm: str, metric: str) -> str:
-        if self.comparison.best.get(metric) == arm:
-            return "best"
-        return "tied" if arm in self.comparison.tied.get(metric, ()) else ""
 
     def _write_curves(self, folder: Path) -> None:
         """A file per metric and a column per arm along the steps, as `dvc plots` wants it."""

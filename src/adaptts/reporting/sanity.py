@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from adaptts.evaluation.statistics import LEAST_SPEAKERS
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.costs import summarise
 from adaptts.reporting.metrics import PRIMARY, Metric
@@ -36,6 +37,7 @@ def examine(results: Results, comparison: Comparison) -> list[Check]:
     return [
         _whole(results),
         _missing(results),
+        _enough(results),
         *[check for metric in metrics for check in _bounds(results, comparison, metric)],
         _falling(results, comparison, "steps"),
         _falling(results, comparison, "shots"),
@@ -83,6 +85,12 @@ def _missing(results: Results) -> Check:
     )
     rest = f"; and {len(reasons) - 6} more reasons" if len(reasons) > 6 else ""
     return Check(name, "flag", f"{len(gone)} of {len(every)} values are missing. {listed}{rest}.")
+
+
+def _enough(results: Results) -> Check:
+    unit, tested = results.unit, len(results.experiment.split.test)
+    name = f"There are enough test {unit}s to tell a difference from chance"
+    return _check(name, tested >= LEAST_SPEAKERS, f"{tested}, of {LEAST_SPEAKERS} at least.")
 
 
 def _bounds(results: Results, comparison: Comparison, metric: Metric) -> list[Check]:

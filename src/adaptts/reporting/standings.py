@@ -23,7 +23,9 @@ class Standing:
     """Arms by one metric, the best mean rank first."""
 
     metric: Metric
-    ranks: pd.DataFrame  # columns RANKS; best_share of the resamplings in which an arm is best
+    # columns RANKS; best_share of the resamplings in which an arm is best: NaN with too few
+    # speakers, and of an arm that lacks values
+    ranks: pd.DataFrame
     pairs: pd.DataFrame  # columns PAIRS: arm minus other; Holm's family is all pairs
     speakers: int  # on which all arms are measured
     friedman_p: float
@@ -55,7 +57,9 @@ def stand(
             "rank": placed.value,
             "low": np.maximum(placed.low, 1),
             "high": np.minimum(placed.high, len(names)),
-            "best_share": _best_shares(own, draws, metric.lower_is_better),
+            "best_share": _best_shares(own, draws, metric.lower_is_better)
+            if whole.sum() >= statistics.LEAST_SPEAKERS
+            else np.nan,
         },
         columns=RANKS,
     ).sort_values("rank", kind="stable")
@@ -85,11 +89,16 @@ def _rank_intervals(
 
 
 def _best_shares(sample: Sample, draws: Draws, lower_is_better: bool) -> Array:
-    """The share of resamplings in which each arm has the best mean; equals share one."""
+    """The share of resamplings in which each arm has the best mean; equals share one.
+
+    NaN, and never the best, for an arm that lacks values which another one has.
+    """
+    measured = ~np.isnan(sample.values)
+    lacking = (measured.any(axis=0) & ~measured).any(axis=(1, 2, 3))
     means = draws.means(sample.values, sample.weights)  # [samples, arms]
-    means = np.where(np.isnan(means), np.inf, means if lower_is_better else -means)
+    means = np.where(np.isnan(means) | lacking, np.inf, means if lower_is_better else -means)
     best = means == means.min(axis=1, keepdims=True)
-    return (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return np.where(lacking, np.nan, (best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def _pairs(

@@ -16,6 +16,7 @@ from adaptts.reporting.sanity import Check
 # best of its column, not told apart from the best, a difference that is not nothing; a check's
 # outcome.
 Mark = Literal["", "best", "tie", "apart", "pass", "flag", "skipped"]
+MARKS: Mapping[str, Mark] = {"best": "best", "tied": "tie", "": ""}
 DASH = "–"
 RULES = {"adam": "Adam", "sgd": "SGD", "preconditioned_sgd": "precond. SGD",
          "learned": "learned rates ×"}  # fmt: skip
@@ -86,13 +87,8 @@ class _Standings:
         found = self.table.loc[(arm, metric.name)]
         lines = [] if np.isnan(found["low"]) else [span(metric.text, found["low"], found["high"])]
         missing = f"{found['missing']:.0f} missing" if found["missing"] else ""
-        mark = self.mark(arm, metric.name)
+        mark = MARKS[self.comparison.mark(arm, metric.name)]
         return Cell(metric.text(found["value"]), lines, mark, missing, found["value"])
-
-    def mark(self, arm: str, metric: str) -> Mark:
-        if self.comparison.best.get(metric) == arm:
-            return "best"
-        return "tie" if arm in self.comparison.tied.get(metric, ()) else ""
 
 
 def headline(
@@ -258,7 +254,8 @@ def ranks(comparison: Comparison) -> Grid:
         if row is None:
             return Cell(DASH)
         lines = [] if np.isnan(row["low"]) else [f"{row['low']:.1f}–{row['high']:.1f}"]
-        return Cell(f"{row['rank']:.1f}", [*lines, f"best in {row['best_share']:.0%}"])
+        share = [] if np.isnan(row["best_share"]) else [f"best in {row['best_share']:.0%}"]
+        return Cell(f"{row['rank']:.1f}", [*lines, *share])
 
     return Grid(
         "Mean ranks, 1 is best",
@@ -290,7 +287,8 @@ def standings(comparison: Comparison) -> Grid:
             )
         )
     heads = ["Metric", "Arms", "Voices", "Friedman p", "Critical difference of ranks",
-             "Pairs with an interval without 0", "Pairs told apart by Holm's tests"]  # fmt: skip
+             "Pairs with a single interval without 0",
+             "Pairs told apart by Holm's tests"]  # fmt: skip
     return pairs("All arms beside each other", heads, rows)
 
 
