@@ -135,7 +135,7 @@ def test_a_cell_opens_by_keyboard_what_it_is_made_of(page: Browser) -> None:
     page.press("Escape")
     page.wait(f"!{panel}.open")
     assert page.evaluate(f"document.activeElement === {CELL}[{wer}]")
-    assert page.evaluate("document.querySelectorAll('.play[aria-pressed=true]').length") == 0
+    page.wait("document.querySelectorAll('.play[aria-pressed=true]').length === 0")
 
 
 def test_the_table_as_shown_is_a_csv_with_literal_texts(page: Browser) -> None:

@@ -21,6 +21,7 @@ from adaptts.params import BudgetUnit, PointParams
 from adaptts.reporting import (
     advice,
     conventions,
+    error_rates,
     explorer,
     figures,
     gallery,
@@ -114,11 +115,12 @@ def render(
         "listen": shelf and asdict(shelf),
         "themes": _themes(),
         "places": [
-            {**asdict(point), "title": f"At {_place(point)}"}
+            {**asdict(point), "title": f"At {_place(point)}", "name": listening.named(point)}
             for point in explorer.places(results, comparison)
         ],
         "speakers": results.experiment.split.test,
         "labels": {metric.name: metric.label for metric in metrics},
+        "still": comparison.zero_step_arms,
         "heard": [listening.named(point) for point in listening.points(results)],
         "origins": origins.trace(results, provenance),
     }
@@ -290,7 +292,7 @@ def _opening(
     opinions: Opinions | None,
 ) -> dict[str, Any]:
     experiment, corpus = results.experiment, results.corpus
-    episodes = experiment.episodes
+    episodes, seeds = experiment.episodes, experiment.seeds
     name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
     facts = [
         ("Corpus", name or experiment.corpus.reader),
@@ -298,7 +300,7 @@ def _opening(
         ("New voices", f"{counted(len(experiment.split.test), f'test {results.unit}')}, "
                        f"{counted(episodes.queries, 'sentence')} each"),
         ("Arms", f"{len(comparison.arms)} of {len(experiment.arms)} with results"),
-        ("Seeds", ", ".join(map(str, experiment.seeds))),
+        ("Seeds", f"{len(seeds)} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"),
         ("Shots", ", ".join(map(str, episodes.shots))),
         ("Steps", ", ".join(map(str, experiment.adaptation.steps))),
     ]  # fmt: skip
@@ -378,7 +380,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "curves_caption": (
             f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
-            f"arms in every chart and table; point at a symbol to read its values. Metrics that "
+            f"arms in every chart and table; point at a symbol to read its values, or open them as a "
+            f"table. Metrics that "
             f"need sound are measured at fewer points.{constant}"
         ),
         "speakers_caption": (
@@ -387,9 +390,11 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "detection_caption": (
             f"At {place}. A threshold on similarity decides whether an utterance is an enrolled "
-            f"test {unit}'s; misses against false alarms as it falls, on probit axes. Where a line "
-            f"crosses the dashed diagonal is its equal error rate. Thin: recordings; dotted: "
-            f"recordings through the vocoder."
+            f"test {unit}'s; misses against false alarms as it falls, on probit axes. Symbols on "
+            f"the dashed diagonal are the equal error rates of the tables (EER). These axes have "
+            f"no place for 0: what never happened is drawn as half a trial, and an EER below "
+            f"that as a hollow symbol. Of fewer than {error_rates.LEAST_TRIALS} trials of either "
+            f"kind no line is drawn. Thin: recordings; dotted: recordings through the vocoder."
         ),
         "listen_caption": (
             "One recording plays at a time. All arms say the same sentences, with the first seed; "
