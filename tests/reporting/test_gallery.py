@@ -92,7 +92,7 @@ def test_a_symbol_tells_its_value_with_unit_and_an_interval_only_if_there_is_one
                           "low": [low] * 2, "high": [low and 2.5] * 2})  # fmt: skip
     chart = figures.curve(table, PRIMARY, "steps", ["maml"], [], pd.DataFrame())
     drawn = figures.svg(figures.specify(chart))
-    assert "told: 1.50 dB" in drawn
+    assert "Mel distortion: 1.50 dB" in drawn
     assert ("interval: 1.20 to 2.50 dB" if low else "interval: none") in drawn
     assert "null" not in drawn
 

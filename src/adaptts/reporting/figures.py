@@ -267,7 +267,8 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     in the ink of the axes.
     """
     # Strategies weigh their losses differently; a weighted one may be negative.
-    scale = _scale(table[loss]) or alt.Scale(zero=False)
+    # Of a single value there is no axis but from 0.
+    scale = _scale(table[loss]) or alt.Scale(zero=table[loss].nunique() < 2)
     chart = _runs(table, loss, arms, f"{loss}, on training batches", scale, alt.Axis(tickCount=4))
     return chart.properties(height=240, description=f"{loss} of each run along training")
 

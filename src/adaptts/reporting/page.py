@@ -158,7 +158,7 @@ def render(
         versions=tables.pairs("Made with", ["What", "Version"], provenance.software),
         data=tables.pairs("Data, as dvc.lock has them", ["Output", "MD5"], provenance.data),
         params_text=provenance.params_text,
-        methods=methods.plain(methods.write(results, comparison)),
+        methods=methods.plain(methods.write(results, comparison, dict(provenance.software))),
         curve_metrics=_metrics_of(charts["steps"] | charts["shots"]),
         speaker_metrics=_metrics_of(charts["speakers"]),
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
