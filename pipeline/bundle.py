@@ -1,7 +1,8 @@
 """The report as one archive: `python -m pipeline.bundle [report.zip] [--without-audio]`.
 
-The same report gives the same bytes: names are sorted, and times are left out. It is not a stage:
-DVC would keep the sound twice.
+Without listening_key.json, which tells listeners what is what: whoever collects their answers keeps
+it. The same report gives the same bytes: names are sorted, and times are left out. It is not a
+stage: DVC would keep the sound twice.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 REPORTS = Path("reports")
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can say
+KEY = "listening_key.json"
 COMPRESSED = {".flac", ".png"}
 
 
@@ -21,7 +23,7 @@ def bundle(folder: Path, archive: Path, audio: bool = True) -> int:
     if not (folder / "index.html").is_file():
         raise FileNotFoundError(f"there is no {folder / 'index.html'}; run snakemake first")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = [path for path in files if path.name[0] != "." and path != archive]
+    files = [path for path in files if path.name[0] != "." and path not in (archive, folder / KEY)]
     if not audio:
         files = [path for path in files if path.relative_to(folder).parts[0] != "audio"]
     partial = archive.with_name(archive.name + ".partial")

@@ -45,7 +45,7 @@ function tabulate(place) {
   const rows = Object.values(spec.datasets).flat().filter((row) => "arm" in row && !hidden.has(row.arm));
   const columns = [...new Set(rows.flatMap(Object.keys))].filter((name) => !["x", "y", "place", "exact", "constant"].includes(name));
   const head = element("tr", {}, ...columns.map((name) => element("th", { scope: "col", textContent: name.replaceAll("_", " ") })));
-  const lines = rows.map((row) => element("tr", {}, ...columns.map((name) => element("td", { textContent: row[name] ?? MISSING, dir: "auto" }))));
+  const lines = rows.map((row) => element("tr", {}, ...columns.map((name, index) => element(index ? "td" : "th", { textContent: row[name] ?? MISSING, dir: "auto" }))));
   const table = element("table", {}, element("caption", { textContent: spec.description }), element("thead", {}, head), element("tbody", {}, ...lines));
   const scroll = element("div", { className: "scroll", tabIndex: 0, ariaLabel: spec.description }, table);
   scroll.setAttribute("role", "region");

@@ -19,9 +19,9 @@ from scipy.stats import norm
 from adaptts.reporting.error_rates import DETECTION
 from adaptts.reporting.metrics import Metric
 
-# Grey, vermilion, blue, ochre, sky, green, purple: the first of them are the furthest apart. Any two
-# differ by 38 in CIELAB (1976), and by 19 for readers without one kind of cones (Machado et al.
-# 2009). Seven colours and six symbols: their pairs come around again after 42 arms only.
+# Grey, vermilion, blue, ochre, sky, green, purple: the first of them are the furthest apart. Any
+# two differ by 38 in CIELAB (1976), and by 19 for readers without one kind of cones (Machado et
+# al. 2009). Seven colours and six symbols: their pairs come around again after 42 arms only.
 PALETTES = {
     "light": ["#8d8d8d", "#b23e00", "#014d8f", "#bc8b09", "#0a9fcf", "#278052", "#863d6a"],
     "dark": ["#808080", "#c45b1f", "#117cc4", "#e7aa0a", "#b1e7ff", "#18c083", "#cd8ac1"],
@@ -69,6 +69,7 @@ def theme(mode: str) -> dict[str, Any]:
         "rule": {"color": muted},
         "tick": {"color": muted},
         "line": {"color": muted},
+        "point": {"color": muted},
         "text": {"color": muted, "fontSize": 11},
     }  # fmt: skip
 
@@ -160,8 +161,10 @@ def detection(table: pd.DataFrame, equal: pd.DataFrame, arms: Sequence[str]) -> 
     place = {"x": x, "y": y, "order": alt.Order("x:Q", sort="descending"), "tooltip": tip}
     ours = table["arm"].isin(list(arms))
     lines = _switchable(alt.Chart(table[ours])).mark_line(strokeWidth=2)
-    ceilings = [alt.Chart(rows).mark_line(strokeWidth=1.2, strokeDash=[[1, 0], [2, 2]][number % 2])
-                for number, (_, rows) in enumerate(table[~ours].groupby("arm", sort=False))]
+    ceilings = [
+        alt.Chart(rows).mark_line(strokeWidth=1.2, strokeDash=[[1, 0], [2, 2]][number % 2])
+        for number, (_, rows) in enumerate(table[~ours].groupby("arm", sort=False))
+    ]
     diagonal = alt.Chart(pd.DataFrame({"x": ends, "y": ends}))
     layers = [
         diagonal.mark_line(strokeWidth=1, strokeDash=[4, 4]).encode(x=x, y=y),

@@ -8,8 +8,8 @@ from adaptts.reporting.results import Results
 
 # Of each metric of the report. In braces: parameters, and packages with their versions.
 SENTENCES: Mapping[str, str] = {
-    "mel_distortion": "Mel distortion (dB) is the distance of mel cepstra [@kubichek1993], here the "
-    "cosine transform of log-mel frames without c0, between prediction and recording along an "
+    "mel_distortion": "Mel distortion (dB) is the distance of mel cepstra [@kubichek1993], here "
+    "the cosine transform of log-mel frames without c0, between prediction and recording along an "
     "exact dynamic time-warping path [@sakoe1978]; it needs no vocoder, and chose the step sizes.",
     "mcd": "Mel-cepstral distortion (MCD, dB) [@kubichek1993] is that of the sound: the mel "
     "cepstra c1 to c{order}, every {period:g} ms, of the spectral envelope by WORLD [@morise2016] "

@@ -200,8 +200,8 @@ def _inference(results: Results, comparison: Comparison) -> Iterator[str]:
         return
     yield (
         f"The {unit} is the unit of inference: {report.confidence:.0%} intervals come from a "
-        f"hierarchical bootstrap [@efron1979] of {unit}s, sentences and seeds with {report.bootstrap_samples} "
-        f"samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
+        f"hierarchical bootstrap [@efron1979] of {unit}s, sentences and seeds with "
+        f"{report.bootstrap_samples} samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
         f"gives."
     )
     planned = [BY_NAME[name].title for name in comparison.planned]
@@ -210,8 +210,8 @@ def _inference(results: Results, comparison: Comparison) -> Iterator[str]:
     yield (
         f"Arms are compared on the same utterances; beside the interval of each difference stands "
         f"the p-value of a two-sided permutation test [@pitman1937] over {unit}s after Holm's "
-        f"correction [@holm1979] over the planned comparisons: all arms with {comparison.baseline} by "
-        f"{listed(planned)}."
+        f"correction [@holm1979] over the planned comparisons: all arms with "
+        f"{comparison.baseline} by {listed(planned)}."
     )
 
 

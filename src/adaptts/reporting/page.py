@@ -89,6 +89,7 @@ class Provenance:
     outputs: Mapping[str, str] = field(default_factory=dict)  # each out in dvc.lock → its hash
     runs: Mapping[str, str] = field(default_factory=dict)  # stage → its run in MLflow
     run_pages: str = ""  # where the server shows a run, before its id; "" if there is no server
+    run_command: str = ""  # what shows the runs where there is no server
 
 
 def render(
@@ -380,9 +381,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "curves_caption": (
             f"Bands: {report.confidence:.0%} intervals over {unit}s. The buttons hide and show "
-            f"arms in every chart and table; point at a symbol to read its values, or open them as a "
-            f"table. Metrics that "
-            f"need sound are measured at fewer points.{constant}"
+            f"arms in every chart and table; point at a symbol to read its values, or open them as "
+            f"a table. Metrics that need sound are measured at fewer points.{constant}"
         ),
         "speakers_caption": (
             f"Means of each test {unit} at {place}. Ticks: recordings, and recordings through the "

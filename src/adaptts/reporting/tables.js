@@ -117,7 +117,7 @@ function csv(table) {
       return [value, ...(withLines[index] ? [details] : [])];
     }));
   }
-  const place = [...document.querySelectorAll("#headline .choice")].map((label) => [clean(label.firstChild), label.control.selectedOptions[0].textContent]);
+  const place = [...document.querySelectorAll("[id^=choose-]")].map((select) => [clean(select.labels[0].firstChild), select.selectedOptions[0].textContent]);
   const of = VIEWED.includes(table.dataset.table) ? place : [];
   lines.forEach((line, number) => line.push(...of.map((pair) => pair[number ? 1 : 0])));
   return lines.map((line) => line.map(quote).join(",") + "\r\n").join("");

@@ -62,7 +62,8 @@ def _found(
         said = said[~said.index.duplicated()].reindex(spoken)
         values[name] = [BY_NAME[name].text(value) for value in said["value"]]
         notes[name] = {
-            number: note for number, note in enumerate(said["note"])
+            number: note
+            for number, note in enumerate(said["note"])
             if isinstance(note, str) and note
         }
     clips = [addresses.get((arm, *sentence, *place)) for sentence in spoken]
