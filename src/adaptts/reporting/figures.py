@@ -194,7 +194,8 @@ def _crossings(equal: pd.DataFrame, arms: Sequence[str], scale: alt.Scale) -> li
     for number, (_, row) in enumerate(equal[~ours].groupby("arm", sort=False)):
         base = alt.Chart(row).transform_calculate(rate=rate).encode(**place, tooltip=tip)
         # Left of and above the diagonal, then right of and below it: names do not meet.
-        side = {"align": "right", "dx": -9, "dy": -4} if number % 2 else {"align": "left", "dx": 9}
+        left = {"align": "right", "dx": -9, "dy": -4}
+        side: dict[str, Any] = left if number % 2 else {"align": "left", "dx": 9}
         layers += [base.mark_tick(thickness=2, size=11, orient="vertical"),
                    base.mark_text(**side).encode(text="arm:N")]  # fmt: skip
     return layers
@@ -307,7 +308,7 @@ def _runs(
     title: str,
     scale: alt.Scale,
     axis: alt.Axis,
-) -> alt.LayerChart:
+) -> Chart:
     """A line per run along training, and its symbol where it ends."""
     lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[column])
     base = _switchable(alt.Chart(lines.dropna(subset=["value"])))
@@ -433,11 +434,13 @@ def _rules(references: pd.DataFrame, value: alt.Y) -> list[alt.Chart]:
     # close. A third one is named at the other end.
     order = references.sort_values("value")["arm"].tolist()
     labels = []
-    for name in order:
-        text = base.transform_filter(alt.datum["arm"] == name)
-        lowest, highest = name == order[0] and len(order) > 1, name == order[-1]
-        side = {"baseline": "top", "dy": 4} if lowest else {"baseline": "bottom", "dy": -3}
-        right = {"align": "right"} if lowest or highest else {"align": "left"}
-        x = alt.value("width" if lowest or highest else 0)
-        labels.append(text.mark_text(**side, **right).encode(y=value, x=x, text="arm:N"))
+    for place, name in enumerate(order):
+        below = place == 0 and len(order) > 1
+        at_end = place in (0, len(order) - 1)
+        text = base.transform_filter(alt.datum["arm"] == name).mark_text(
+            align="right" if at_end else "left",
+            baseline="top" if below else "bottom",
+            dy=4 if below else -3,
+        )
+        labels.append(text.encode(y=value, x=alt.value("width" if at_end else 0), text="arm:N"))
     return [base.mark_rule(strokeWidth=1.2).encode(y=value), *labels]

@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, str] = {
     "wer": "The word error rate (WER, %) is over all words together, as heard by {recogniser} and "
     "counted by {jiwer}.",
     "cer": "The character error rate (CER, %) is over all characters of the same hypotheses.",
-    "similarity": "Speaker similarity is the cosine of an utterance's embedding and that of "
+    "similarity": "Similarity of voices is the cosine of an utterance's embedding and that of "
     "recordings of the voice that is adapted to, by an encoder with a generalised end-to-end loss "
     "[@wan2018] ({Resemblyzer}).",
     "eer": "The equal error rate (EER, %) is that of verifying the test voices by these "

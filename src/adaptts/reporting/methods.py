@@ -201,8 +201,8 @@ def _inference(results: Results, comparison: Comparison) -> Iterator[str]:
     yield (
         f"The {unit} is the unit of inference: {report.confidence:.0%} intervals come from a "
         f"hierarchical bootstrap [@efron1979] of {unit}s, sentences and seeds with "
-        f"{report.bootstrap_samples} samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
-        f"gives."
+        f"{report.bootstrap_samples} samples over {tested}, widened to what an analysis "
+        f"of variance over {unit}s and seeds gives."
     )
     planned = [BY_NAME[name].title for name in comparison.planned]
     if comparison.baseline is None or not planned:
