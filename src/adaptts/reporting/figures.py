@@ -193,11 +193,10 @@ def _crossings(equal: pd.DataFrame, arms: Sequence[str], scale: alt.Scale) -> li
     layers = [points]
     for number, (_, row) in enumerate(equal[~ours].groupby("arm", sort=False)):
         base = alt.Chart(row).transform_calculate(rate=rate).encode(**place, tooltip=tip)
-        # Left of and above the diagonal, then right of and below it: names do not meet.
-        left = {"align": "right", "dx": -9, "dy": -4}
-        side: dict[str, Any] = left if number % 2 else {"align": "left", "dx": 9}
+        # One name above its point and the next below: they do not meet.
+        name = base.mark_text(align="left", dx=8, dy=10 if number % 2 else -8)
         layers += [base.mark_tick(thickness=2, size=11, orient="vertical"),
-                   base.mark_text(**side).encode(text="arm:N")]  # fmt: skip
+                   name.encode(text="arm:N")]  # fmt: skip
     return layers
 
 
