@@ -1,8 +1,9 @@
 """The report as one archive: `python -m pipeline.bundle [report.zip] [--without-audio]`.
 
 With it goes episodes.csv, the split and the sets that it was made with, where these are at hand
-(see `pipeline.episodes`). The same report gives the same bytes: names are sorted, and times are
-left out. It is not a stage: DVC would keep the sound twice.
+(see `pipeline.episodes`); without listening_key.json, which tells listeners what is what: whoever
+collects their answers keeps it. The same report gives the same bytes: names are sorted, and times
+are left out. It is not a stage: DVC would keep the sound twice.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pipeline import episodes
 
 REPORTS = Path("reports")
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can say
+KEY = "listening_key.json"
 COMPRESSED = {".flac", ".png"}
 
 
@@ -28,7 +30,7 @@ def bundle(
     if not (folder / "index.html").is_file():
         raise FileNotFoundError(f"there is no {folder / 'index.html'}; run snakemake first")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = [path for path in files if path.name[0] != "." and path != archive]
+    files = [path for path in files if path.name[0] != "." and path not in (archive, folder / KEY)]
     if not audio:
         files = [path for path in files if path.relative_to(folder).parts[0] != "audio"]
     partial = archive.with_name(archive.name + ".partial")

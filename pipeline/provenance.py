@@ -18,8 +18,13 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def gather(folder: Path, runs: Mapping[str, str] | None = None, run_pages: str = "") -> Provenance:
-    """Describe the experiment in `folder`; `runs` and `run_pages`: its trainings in MLflow."""
+def gather(
+    folder: Path,
+    runs: Mapping[str, str] | None = None,
+    run_pages: str = "",
+    run_command: str = "",
+) -> Provenance:
+    """Describe the experiment in `folder`; `runs`, `run_pages`, `run_command`: of MLflow."""
     head, outputs = commit(folder), hashes(folder / "dvc.lock")
     software = [
         ("adaptts' commit", head),
@@ -29,7 +34,7 @@ def gather(folder: Path, runs: Mapping[str, str] | None = None, run_pages: str =
     ]
     text = (folder / "params.yaml").read_text(encoding="utf-8")
     data = [(path, md5) for path, md5 in outputs.items() if path.startswith("data/")]
-    return Provenance(text, software, data, head, outputs, runs or {}, run_pages)
+    return Provenance(text, software, data, head, outputs, runs or {}, run_pages, run_command)
 
 
 def commit(folder: Path) -> str:

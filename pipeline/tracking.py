@@ -76,11 +76,12 @@ def conclude(stage: Stage, metrics: Mapping[str, float], folder: Path) -> None:
         client.set_terminated(run_id, "FINISHED")
 
 
-def tracked(stage: Stage) -> tuple[dict[str, str], str]:
+def tracked(stage: Stage) -> tuple[dict[str, str], str, str]:
     """The trainings of the stage's experiment that no later one has replaced.
 
-    Returns the id of each stage's run, and what precedes an id in the address of a run's page: ""
-    without a server. Raises ValueError if the tracking server does not answer.
+    Returns the id of each stage's run; what precedes an id in the address of a run's page, ""
+    without a server; and the command that shows the runs then, else "". Raises ValueError if the
+    tracking server does not answer.
     """
     client = connect()
     uri = str(client.tracking_uri)
@@ -92,7 +93,8 @@ def tracked(stage: Stage) -> tuple[dict[str, str], str]:
     runs = {run.data.tags[STAGE]: run.info.run_id for run in reversed(found)}
     is_server = uri.startswith(("http://", "https://"))
     pages = f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/" if is_server else ""
-    return dict(sorted(runs.items())), pages
+    command = "" if is_server else f"mlflow ui --backend-store-uri sqlite:///{LOCAL[0]}"
+    return dict(sorted(runs.items())), pages, command
 
 
 def connect() -> "MlflowClient":

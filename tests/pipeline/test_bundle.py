@@ -11,6 +11,7 @@ def make(folder: Path) -> Path:
     (folder / "audio/maml").mkdir(parents=True)
     (folder / "tables").mkdir()
     (folder / "index.html").write_text("<p>page")
+    (folder / "listening_key.json").write_text("{}")  # never packed
     (folder / "tables/headline.csv").write_text("arm\n")
     (folder / 'audio/maml/גל "b".flac').write_bytes(b"fLaC")
     return folder

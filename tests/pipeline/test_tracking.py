@@ -45,13 +45,14 @@ def curve(run_id: str) -> list[tuple[int, float]]:
 
 
 def test_the_run_of_every_training_is_found_and_replaced_ones_are_not() -> None:
-    assert tracking.tracked(train()) == ({}, "")
+    command = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    assert tracking.tracked(train()) == ({}, "", command)
     train_until(1)
     (first,) = find("train@maml-0")
-    assert tracking.tracked(train()) == ({"train@maml-0": first.info.run_id}, "")
+    assert tracking.tracked(train()) == ({"train@maml-0": first.info.run_id}, "", command)
     set_param("strategies.maml.inner_steps", 2)
     train_until(1)
-    runs, _ = tracking.tracked(train())
+    runs, *_ = tracking.tracked(train())
     assert set(runs) == {"train@maml-0"}
     assert runs["train@maml-0"] != first.info.run_id
 

@@ -6,8 +6,8 @@ from typing import Any
 from adaptts.reporting.answers import Key, Trial
 
 # Of any arm: what a listener gives it, from 0 to 1.
-TASTE = {"natural": 1.0, "anchor": 0.1, "copy_synthesis": 0.9, "average": 0.2, "prototype": 0.3,
-         "pretrain_finetune": 0.6, "maml": 0.7}  # fmt: skip
+TASTE = {"natural": 1.0, "anchor": 0.1, "mid_anchor": 0.8, "copy_synthesis": 0.9, "average": 0.2,
+         "prototype": 0.3, "pretrain_finetune": 0.6, "maml": 0.7}  # fmt: skip
 
 
 def listener(number: int) -> str:

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from adaptts.evaluation.verification import equal_error_rate
 from adaptts.reporting.comparison import POINTS, compare
-from adaptts.reporting.error_rates import detection, error_rates
+from adaptts.reporting.error_rates import LEAST_TRIALS, crossings, detection, error_rates
 from adaptts.reporting.results import Results
 
 
@@ -89,9 +89,39 @@ def test_the_tradeoff_crosses_the_diagonal_at_the_rate(results: Results) -> None
     assert line["misses"].is_monotonic_increasing
 
 
+def test_equal_error_rates_are_marked_as_the_tables_have_them(results: Results) -> None:
+    table = trials()
+    (marked,) = crossings(table).to_dict("records")
+    assert marked["eer"] == rates(table, results).loc["eer", "value"]
+    assert marked["exact"]
+    assert marked["place"] == pytest.approx(norm.ppf(marked["eer"] / 100))
+
+
+def test_an_equal_error_rate_of_nothing_stands_where_the_drawn_line_crosses() -> None:
+    table = trials()
+    table["similarity"] += 99.0 * table["target"]
+    (marked,) = crossings(table).to_dict("records")
+    assert marked["eer"] == 0
+    assert not marked["exact"]
+    line = detection(table)
+    # 80 targets and 240 others: half a trial of the fewer.
+    assert marked["place"] == pytest.approx(norm.ppf(0.5 / 80))
+    assert line["y"].min() == pytest.approx(marked["place"])
+    assert line["x"].min() < marked["place"]
+
+
+def test_few_trials_are_not_drawn() -> None:
+    table = trials(names="ab")
+    table = table[table.groupby(["speaker", "enrolled"]).cumcount() < LEAST_TRIALS // 2]
+    assert set(detection(table)["arm"]) == set(crossings(table)["arm"]) == {"maml"}
+    assert detection(table.iloc[1:]).empty  # 19 targets
+    assert crossings(table.iloc[1:]).empty
+
+
 def test_the_tradeoff_of_the_report_is_at_the_headline(results: Results) -> None:
     comparison = compare(results)
-    arms = ["average", "prototype", "pretrain_finetune", "maml", "natural", "copy_synthesis"]
+    # Recordings have a trial per sentence, 12 targets in all: fewer than LEAST_TRIALS.
+    arms = ["average", "prototype", "pretrain_finetune", "maml"]
     assert sorted(detection(comparison.trials)["arm"].unique()) == sorted(arms)
     stepping = comparison.trials[comparison.trials["arm"] == "maml"]
     assert set(zip(stepping["shots"], stepping["steps"], strict=True)) == {(5, 10)}

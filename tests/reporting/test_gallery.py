@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from fabricated import EFFECTS
 
 from adaptts.reporting import figures
 from adaptts.reporting.gallery import TRAINING_POINTS, Gallery, adjusted, draw, losses
+from adaptts.reporting.metrics import PRIMARY
 from adaptts.reporting.report import Report
 
 
@@ -52,6 +54,47 @@ def test_an_arm_has_the_same_colour_and_symbol_in_every_chart(charts: Gallery) -
 def test_themes_agree_on_the_number_of_colours() -> None:
     assert len(figures.PALETTES["light"]) == len(figures.PALETTES["dark"])
     assert np.gcd(len(figures.PALETTES["light"]), len(figures.SYMBOLS)) == 1
+
+
+def lab(colour: str) -> np.ndarray:
+    """CIELAB of #rrggbb for white D65."""
+    part = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    share = np.array(to_xyz) @ linear / [0.9505, 1, 1.089]
+    x, y, z = np.where(share > 0.008856, np.cbrt(share), (903.3 * share + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_colours_are_told_apart_and_the_first_ones_best(mode: str) -> None:
+    colours = [lab(colour) for colour in figures.PALETTES[mode]]
+    least = [
+        min(np.linalg.norm(a - b) for a, b in combinations(colours[:count], 2))
+        for count in (2, 3, 7)
+    ]
+    assert least[0] > 60
+    assert least[1] > 44
+    assert least[2] > 38
+
+
+def test_a_run_that_was_recorded_once_is_a_symbol() -> None:
+    run = pd.DataFrame({"arm": ["maml"], "seed": [0], "utterance_gradients": [80], "loss": [0.5]})
+    drawn = figures.svg(figures.specify(figures.training(run, "loss", ["maml"])))
+    assert drawn.count('aria-roledescription="point"') == 1
+
+
+@pytest.mark.parametrize("low", [1.2, None])
+def test_a_symbol_tells_its_value_with_unit_and_an_interval_only_if_there_is_one(
+    report: Report, low: float | None
+) -> None:
+    table = pd.DataFrame({"arm": ["maml"] * 2, "steps": [0, 2], "value": [1.5, 2.0],
+                          "low": [low] * 2, "high": [low and 2.5] * 2})  # fmt: skip
+    chart = figures.curve(table, PRIMARY, "steps", ["maml"], [], pd.DataFrame())
+    drawn = figures.svg(figures.specify(chart))
+    assert "Mel distortion: 1.50 dB" in drawn
+    assert ("interval: 1.20 to 2.50 dB" if low else "interval: none") in drawn
+    assert "null" not in drawn
 
 
 def test_charts_on_the_page_have_no_legend_of_their_own(charts: Gallery) -> None:
@@ -114,8 +157,9 @@ def test_rounding_is_no_adjustment() -> None:
 
 
 def test_weights_of_all_tasks_are_drawn_to_one_scale(charts: Gallery) -> None:
-    domains = [chart["encoding"]["y"]["scale"]["domain"] for chart in charts["weights"].values()]
-    assert domains == [pytest.approx([1 / 12, 12], rel=1e-4)] * 2
+    for chart in charts["weights"].values():
+        for scale in (y["scale"] for y in parts(chart, "y")):
+            assert scale["domain"] == pytest.approx([1 / 12, 12], rel=1e-4)
 
 
 def test_losses_that_were_never_logged_are_left_out(report: Report) -> None:

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 
 CODES = {"Enter": 13, "Tab": 9, "End": 35, "Home": 36, "PageUp": 33, "Escape": 27}
 # What the listener of these tests thinks of whom, in tens.
-TASTE = {"natural": 10, "anchor": 0, "copy_synthesis": 9, "average": 2, "prototype": 3,
-         "pretrain_finetune": 6, "maml": 7}  # fmt: skip
+TASTE = {"natural": 10, "anchor": 0, "mid_anchor": 8, "copy_synthesis": 9, "average": 2,
+         "prototype": 3, "pretrain_finetune": 6, "maml": 7}  # fmt: skip
 OPINIONS = {"natural": 5, "copy_synthesis": 4, "average": 1, "prototype": 2}
 
 

@@ -52,6 +52,10 @@ def test_every_arm_gets_what_listeners_think_of_it(results: Results, heard: pd.D
     experiment = results.experiment
     found = summarise(heard, experiment.arms, experiment.report)
     assert (found.baseline, found.listeners, found.excluded) == ("pretrain_finetune", 12, {})
+    assert (
+        "Left out: 0 who missed the reference in more than 15% of a listener's 2 pairs of "
+        "reference and anchor and 6 sets with the hidden reference"
+    ) in found.caption("speaker")
     for arm, taste in TASTE.items():
         row = figure(found.table, "mushra", arm)
         assert row["value"] == pytest.approx(100 * taste, abs=3)
@@ -81,13 +85,15 @@ def test_whoever_misses_the_reference_is_left_out(key: Key, tmp_path: Path) -> N
     }
 
 
-def test_fifteen_in_a_hundred_slips_are_forgiven() -> None:
-    def rated(low: int) -> pd.DataFrame:
-        values = [89.0] * low + [90.0] * (20 - low)
+def test_fifteen_in_a_hundred_slips_are_forgiven_and_one_always() -> None:
+    def rated(low: int, trials: int = 20) -> pd.DataFrame:
+        values = [89.0] * low + [90.0] * (trials - low)
         return pd.DataFrame({"listener": "a", "part": "mushra", "arm": "natural", "value": values})
 
     assert screen(rated(3)) == {}
     assert "in 4 of 20 trials" in screen(rated(4))["a"]
+    assert screen(rated(1, trials=2)) == {}
+    assert "in 2 of 6 trials" in screen(rated(2, trials=6))["a"]
 
 
 def test_a_listener_has_one_vote_however_often_they_answer() -> None:

@@ -135,10 +135,88 @@ def test_a_cell_opens_by_keyboard_what_it_is_made_of(page: Browser) -> None:
     page.press("Escape")
     page.wait(f"!{panel}.open")
     assert page.evaluate(f"document.activeElement === {CELL}[{wer}]")
-    assert page.evaluate("document.querySelectorAll('.play[aria-pressed=true]').length") == 0
+    page.wait("document.querySelectorAll('.play[aria-pressed=true]').length === 0")
+
+
+def test_a_cell_without_sound_says_which_point_is_heard(page: Browser) -> None:
+    choose(page, "choose-steps", "2")
+    column = page.evaluate(f"{head(page, 'mel_distortion')}.cellIndex")
+    told = "document.getElementById('panel-elsewhere').textContent"
+    figures = "[...document.querySelectorAll('#panel .measured')].map((each) => each.textContent)"
+    page.evaluate(f"{CELL}[{column}].click()")
+    assert page.evaluate(told) == "No sound at 5 shots, 2 steps; this is 5 shots, 10 steps."
+    assert any("at 5 shots, 10 steps" in figure for figure in page.evaluate(figures))
+    choose(page, "panel-point", "5 shots, 0 steps")
+    assert page.evaluate(told) == "No sound at 5 shots, 2 steps; this is 5 shots, 0 steps."
+    assert any("at 5 shots, 0 steps" in figure for figure in page.evaluate(figures))
+    page.press("Escape")
+    choose(page, "choose-steps", "0")
+    page.evaluate(f"{CELL}[{column}].click()")
+    assert page.evaluate(told) == ""
+    choose(page, "panel-point", "5 shots, 10 steps")
+    assert page.evaluate(told) == "Below: 5 shots, 10 steps, not 5 shots, 0 steps."
+    page.press("Escape")
+    # An arm without gradient steps sounds alike at all of them.
+    choose(page, "choose-steps", "2")
+    page.evaluate(f"{CELL.replace('maml', 'average')}[{column}].click()")
+    assert page.evaluate(told) == ""
+
+
+def test_the_tab_key_stays_in_the_panel(page: Browser) -> None:
+    page.evaluate(f"{CELL}[1].click()")
+    stops = page.evaluate("document.querySelectorAll('#panel :is(button, select, a[href])').length")
+    seen = []
+    for _ in range(stops + 1):
+        page.press("Tab")
+        assert page.evaluate("document.activeElement.closest('#panel') !== null")
+        seen.append(
+            page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)")
+        )
+    assert len(set(seen)) == stops
+    assert seen[0] == seen[-1]
+
+
+def test_pictures_of_a_panel_have_one_scale_of_time(page: Browser) -> None:
+    page.evaluate(f"{CELL}[1].click()")
+    pictures = "[...document.querySelectorAll('#panel img')]"
+    page.wait(f"{pictures}.every((picture) => picture.complete && picture.style.width)")
+    scales = page.evaluate(
+        f"{pictures}.map((one) => parseFloat(one.style.width) / one.naturalWidth)"
+    )
+    assert max(scales) == pytest.approx(min(scales))
+    # The fixture's sounds are equally long: one is made shorter.
+    page.evaluate(
+        f"(() => {{ const canvas = document.createElement('canvas'); canvas.width = 1;"
+        f"canvas.height = 80; {pictures}[0].src = canvas.toDataURL(); }})()"
+    )
+    page.wait(f"{pictures}[0].naturalWidth === 1")
+    longest = page.evaluate(f"{pictures}[1].naturalWidth")
+    page.wait(f"parseFloat({pictures}[0].style.width) < 100")
+    width = page.evaluate(f"parseFloat({pictures}[0].style.width)")
+    assert width == pytest.approx(100 / longest, rel=1e-3)
+
+
+def test_values_of_a_chart_are_a_table_that_tab_reaches(page: Browser, report: Report) -> None:
+    folded = "document.querySelector('[data-figure=steps]').nextElementSibling"
+    page.evaluate(f"{folded}.querySelector('summary').focus()")
+    page.press("Enter")
+    page.wait(f"{folded}.querySelector('table')")
+    rows = page.evaluate(
+        f"[...{folded}.querySelector('table').rows]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert rows[0] == ["arm", "steps", "value", "low", "high"]
+    points = report.comparison.along("steps")
+    own = points[points["metric"] == "mel_distortion"].set_index(["arm", "steps"])["value"]
+    found = {(row[0], int(row[1])): float(row[2]) for row in rows[1:] if row[1] != "–"}
+    assert found.keys() == set(own.index)
+    assert all(found[key] == pytest.approx(own[key], rel=1e-4) for key in found)
+    page.evaluate("document.querySelector('[data-arm=maml]').click()")
+    page.wait(f"!{folded}.textContent.includes('maml')")
 
 
 def test_the_table_as_shown_is_a_csv_with_literal_texts(page: Browser) -> None:
+    choose(page, "choose-speaker", SPEAKERS[1])
     page.evaluate("document.querySelector('[data-arm=average]').click()")
     text = page.evaluate(
         "new Promise((done) => {"
@@ -149,7 +227,10 @@ def test_the_table_as_shown_is_a_csv_with_literal_texts(page: Browser) -> None:
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     assert [row[0] for row in rows] == ["Arm", *names(page)]
     assert {len(row) for row in rows} == {len(rows[0])}
-    assert rows[0][1:3] == ["Mel distortion ↓ dB", "Mel distortion ↓ dB: details"]
+    assert rows[0][1] == "Mel distortion ↓ dB"
+    assert rows[0][-3:] == ["Shots", "Steps", "Speaker"]
+    assert {tuple(row[-3:]) for row in rows[1:]} == {("5", "10", SPEAKERS[1])}
+    assert rows[1][:2] == ["natural", ""]  # of which there is no distortion
     assert float(rows[-1][1]) == pytest.approx(
         float(page.evaluate(f"{CELL}[1].dataset.value")), rel=1e-9
     )
@@ -164,6 +245,13 @@ def test_a_phone_needs_no_scrolling_sideways(page: Browser, written: Path, mode:
     page.evaluate(f"{CELL}[1].click()")
     panel = "document.getElementById('panel')"
     assert page.evaluate(f"{panel}.scrollWidth <= {panel}.clientWidth")
+    small = page.evaluate(
+        "[...document.querySelectorAll('nav a, .files a, button, select, summary')]"
+        ".filter((node) => node.checkVisibility())"
+        ".map((node) => [node.getBoundingClientRect(), node])"
+        ".filter(([box]) => box.width < 24 || box.height < 24).map(([, node]) => node.outerHTML)"
+    )
+    assert small == []
 
 
 def test_every_control_is_reached_by_tab_with_a_name(page: Browser) -> None:

@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 SCHEMA = 1
-LABELLED, ANCHOR = "reference", "anchor"  # the reference by its name, and what is below all
+# The reference by its name, what is below all, and what lacks little.
+LABELLED, ANCHOR, MID_ANCHOR = "reference", "anchor", "mid_anchor"
 LARGEST_BYTES = 4_000_000  # of a sheet; an honest one has some ten thousand
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -51,7 +52,7 @@ class Fingerprint:
 class Stimulus:
     """What is heard under a drawn name."""
 
-    arm: str  # or natural, copy_synthesis, ANCHOR, and LABELLED
+    arm: str  # or natural, copy_synthesis, an anchor, and LABELLED
     speaker: str
     utterance: str
 

@@ -15,6 +15,7 @@ async function draw(place) {
   views.delete(place);
   place.classList.toggle("empty", !spec);
   if (!spec) {
+    tables.get(place)();
     place.textContent = "Not measured here.";
     return;
   }
@@ -23,8 +24,9 @@ async function draw(place) {
     result.finalize();
     return;
   }
-  views.set(place, result);
+  views.set(place, { view: result.view, finalize: result.finalize, embedded: spec });
   await show(result.view);
+  tables.get(place)();
 }
 
 async function show(view) {
@@ -34,6 +36,29 @@ async function show(view) {
     return; // a chart without arms
   }
   await view.runAsync();
+}
+
+// What a chart shows, as a table: for who cannot point at a symbol.
+function tabulate(place) {
+  const spec = views.get(place)?.embedded;
+  if (!spec) return [];
+  const rows = Object.values(spec.datasets).flat().filter((row) => "arm" in row && !hidden.has(row.arm));
+  const columns = [...new Set(rows.flatMap(Object.keys))].filter((name) => !["x", "y", "place", "exact", "constant"].includes(name));
+  const head = element("tr", {}, ...columns.map((name) => element("th", { scope: "col", textContent: name.replaceAll("_", " ") })));
+  const lines = rows.map((row) => element("tr", {}, ...columns.map((name, index) => element(index ? "td" : "th", { textContent: row[name] ?? MISSING, dir: "auto" }))));
+  const table = element("table", {}, element("caption", { textContent: spec.description }), element("thead", {}, head), element("tbody", {}, ...lines));
+  const scroll = element("div", { className: "scroll", tabIndex: 0, ariaLabel: spec.description }, table);
+  scroll.setAttribute("role", "region");
+  return [scroll];
+}
+const tables = new Map(); // of each place
+function offerTable(place) {
+  const body = element("div");
+  const folded = element("details", { className: "values" }, element("summary", { textContent: "Values as a table" }), body);
+  const fill = () => body.replaceChildren(...(folded.open ? tabulate(place) : []));
+  folded.addEventListener("toggle", fill);
+  tables.set(place, fill);
+  place.after(folded);
 }
 
 const places = [...document.querySelectorAll("[data-figure]")];
@@ -53,6 +78,7 @@ for (const select of document.querySelectorAll("select[data-figures]")) {
 }
 whenHidden.push(() => {
   for (const { view } of views.values()) show(view);
+  for (const fill of tables.values()) fill();
 });
 // What is folded away has no width: it is drawn when it opens.
 for (const folded of document.querySelectorAll("details")) {
@@ -60,5 +86,6 @@ for (const folded of document.querySelectorAll("details")) {
     if (folded.open) places.filter((place) => folded.contains(place)).forEach(draw);
   });
 }
+places.forEach(offerTable);
 dark.addEventListener("change", drawAll);
 drawAll().then(() => { document.documentElement.dataset.ready = "charts"; });

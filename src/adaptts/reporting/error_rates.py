@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from adaptts.evaluation.verification import (
     detection_costs,
+    equal_error_rate,
     equal_error_rates,
     error_tradeoff,
     resampled_interval,
@@ -23,6 +24,8 @@ FIGURES = {
     "eer_other_text": ("other_text_similarity", equal_error_rates),
 }
 DETECTION = ["arm", "false_alarms", "misses", "x", "y"]
+CROSSINGS = ["arm", "eer", "place", "exact"]
+LEAST_TRIALS = 20  # of each kind, for a trade-off: one error is then a twentieth at most
 
 Row = tuple[str, int, int, str, float, float, float, int, int]
 
@@ -63,21 +66,16 @@ def detection(trials: pd.DataFrame) -> pd.DataFrame:
 
     Shares of 1, and x and y their probits, on whose axes two normal distributions of similarities
     give a straight line (Martin et al. 1997, The DET curve). What never happened counts as half a
-    trial, for 0 has no probit.
+    trial, for 0 has no probit. Arms with fewer than LEAST_TRIALS of a kind have none.
     """
     tables = []
-    heard = trials[trials["similarity"].notna()]
-    for arm, table in heard.groupby("arm", sort=False):
-        target = table["target"].to_numpy(dtype=bool)
-        if not target.any() or target.all():
-            continue
-        values = table["similarity"].to_numpy(dtype=float)
-        misses, false_alarms = error_tradeoff(values[target], values[~target])
+    for arm, same, different in _kinds(trials):
+        misses, false_alarms = error_tradeoff(same, different)
         corners = _corners(false_alarms, misses)
         points = {
             "arm": arm,
-            "false_alarms": _inside(false_alarms[corners], int((~target).sum())),
-            "misses": _inside(misses[corners], int(target.sum())),
+            "false_alarms": _inside(false_alarms[corners], len(different)),
+            "misses": _inside(misses[corners], len(same)),
         }
         tables.append(
             pd.DataFrame(points).assign(
@@ -85,6 +83,30 @@ def detection(trials: pd.DataFrame) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=DETECTION)
+
+
+def crossings(trials: pd.DataFrame) -> pd.DataFrame:
+    """Where the lines of `detection` cross the diagonal: columns CROSSINGS.
+
+    eer: in percent, as the tables have it. place: its probit, or, where it is below half a trial,
+    where the drawn line crosses; exact: whether it is the former.
+    """
+    rows = []
+    for arm, same, different in _kinds(trials):
+        rate = equal_error_rate(same, different)
+        least = max(0.5 / len(same), 0.5 / len(different))
+        drawn = min(max(rate / 100, least), 1 - least)
+        rows.append((arm, rate, float(norm.ppf(drawn)), drawn == rate / 100))
+    return pd.DataFrame(rows, columns=CROSSINGS)
+
+
+def _kinds(trials: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each arm with the similarities of its trials of one speaker, and of two."""
+    for arm, table in trials[trials["similarity"].notna()].groupby("arm", sort=False):
+        target = table["target"].to_numpy(dtype=bool)
+        if min(target.sum(), (~target).sum()) >= LEAST_TRIALS:
+            values = table["similarity"].to_numpy(dtype=float)
+            yield str(arm), values[target], values[~target]
 
 
 def _inside(shares: np.ndarray, trials: int) -> np.ndarray:

@@ -1,11 +1,12 @@
 """The report's charts, as Altair charts for the page and as SVG files.
 
-An arm has one colour and one symbol in every chart. The colours are those of Okabe and Ito, which
-colour-blind readers tell apart, shaded for light and for dark paper; which shade is drawn is a
-matter of the chart's configuration (`THEMES`), not of its specification.
+An arm has one colour and one symbol in every chart. The colours have the hues of Okabe and Ito's,
+in shades for light and for dark paper that colour-blind readers tell apart; which shade is drawn is
+a matter of the chart's configuration (`theme`), not of its specification.
 """
 
 import io
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,11 +19,12 @@ from scipy.stats import norm
 from adaptts.reporting.error_rates import DETECTION
 from adaptts.reporting.metrics import Metric
 
-# Grey, sky, blue, vermilion, ochre, purple, green. Seven colours and six symbols: their pairs
-# come around again after 42 arms only.
+# Grey, vermilion, blue, ochre, sky, green, purple: the first of them are the furthest apart. Any
+# two differ by 38 in CIELAB (1976), and by 19 for readers without one kind of cones (Machado et
+# al. 2009). Seven colours and six symbols: their pairs come around again after 42 arms only.
 PALETTES = {
-    "light": ["#7d7d7d", "#3a9bd1", "#0072b2", "#d55e00", "#c98a00", "#b8578f", "#009e73"],
-    "dark": ["#a5a5a5", "#8ecdf5", "#4aa3df", "#f0772b", "#eeb33c", "#dd8fbd", "#2cc295"],
+    "light": ["#8d8d8d", "#b23e00", "#014d8f", "#bc8b09", "#0a9fcf", "#278052", "#863d6a"],
+    "dark": ["#808080", "#c45b1f", "#117cc4", "#e7aa0a", "#b1e7ff", "#18c083", "#cd8ac1"],
 }
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 INKS = {"light": ("#22262b", "#6b7178", "#e3e6ea"), "dark": ("#e6e8eb", "#9aa1a9", "#2e343b")}
@@ -34,6 +36,7 @@ WIDE = 8  # a ratio of losses that needs a logarithmic axis
 Specification = dict[str, Any]
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Axis = Literal["steps", "shots"]
+INTERVAL = alt.Tooltip("interval:N")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -66,6 +69,7 @@ def theme(mode: str) -> dict[str, Any]:
         "rule": {"color": muted},
         "tick": {"color": muted},
         "line": {"color": muted},
+        "point": {"color": muted},
         "text": {"color": muted, "fontSize": 11},
     }  # fmt: skip
 
@@ -94,20 +98,17 @@ def curve(
     )
     dash = alt.condition("datum.constant", alt.value([5, 4]), alt.value([1, 0]))
     line = base.mark_line(strokeWidth=2).encode(y=value, strokeDash=dash)
-    tip = [
-        alt.Tooltip("arm:N"),
-        alt.Tooltip(f"{axis}:Q"),
-        *_numbers(metric, "value", "low", "high"),
-    ]
+    tip = [alt.Tooltip("arm:N"), alt.Tooltip(f"{axis}:Q"), *_told(metric), INTERVAL]
     points = (
-        base.transform_filter(f"!datum.constant || datum.{axis} == {table[axis].max()}")
+        base.transform_calculate(told=_written(metric), interval=_between(metric))
+        .transform_filter(f"!datum.constant || datum.{axis} == {table[axis].max()}")
         .mark_point(filled=True, size=55, opacity=1)
         .encode(y=value, shape=_shape(arms), tooltip=tip)
     )
     # Few speakers have no intervals; Vega warns of an area without any.
     bands = [band] if summary["low"].notna().any() else []
     chart = alt.layer(*bands, line, points, *_rules(references, value))
-    return chart.properties(height=300, description=f"{metric.title} of each arm against {axis}")
+    return chart.properties(height=300, description=f"{metric.label} of each arm against {axis}")
 
 
 def speakers(
@@ -127,23 +128,26 @@ def speakers(
     row = alt.YOffset("arm:N", scale=alt.Scale(domain=rows, paddingOuter=1))
     value = alt.X("value:Q", scale=alt.Scale(zero=False), title=_title(metric))
     place = {"x": value, "y": speaker, "yOffset": row}
-    tip = [alt.Tooltip("arm:N"), alt.Tooltip("speaker:N", title=unit), *_numbers(metric, "value")]
-    dots = _switchable(alt.Chart(table)).mark_point(filled=True, size=60, opacity=1)
-    ticks = alt.Chart(references).mark_tick(thickness=2, size=9)
+    tip = [alt.Tooltip("arm:N"), alt.Tooltip("speaker:N", title=unit), *_told(metric)]
+    told = {"told": _written(metric)}
+    dots = _switchable(alt.Chart(table)).transform_calculate(**told)
+    dots = dots.mark_point(filled=True, size=60, opacity=1)
+    ticks = alt.Chart(references).transform_calculate(**told).mark_tick(thickness=2, size=9)
     layers = [
         *([] if references.empty else [ticks.encode(**place, tooltip=tip)]),
         dots.encode(**place, tooltip=tip, color=_colour(arms), shape=_shape(arms)),
     ]
     height = table["speaker"].nunique() * (16 + 9 * len(rows))
-    text = f"{metric.title} of each arm for each {unit}"
+    text = f"{metric.label} of each arm for each {unit}"
     return alt.layer(*layers).properties(height=height, description=text)
 
 
-def detection(table: pd.DataFrame, arms: Sequence[str]) -> Chart:
+def detection(table: pd.DataFrame, equal: pd.DataFrame, arms: Sequence[str]) -> Chart:
     """Misses against false alarms on probit axes, a line for each arm and reference.
 
-    table: columns arm, false_alarms, misses (shares of 1) and x, y (their probits). Where a line
-    crosses the dashed diagonal is its equal error rate.
+    table: columns arm, false_alarms, misses (shares of 1) and x, y (their probits). equal: columns
+    arm, eer (in percent), place (its probit, on both axes) and exact; where the axes have no place
+    for the rate, the symbol is hollow.
     """
     ends = [float(table[["x", "y"]].min().min()), float(table[["x", "y"]].max().max())]
     ticks = [norm.ppf(share) for share in SHARES if ends[0] <= norm.ppf(share) <= ends[1]]
@@ -152,29 +156,48 @@ def detection(table: pd.DataFrame, arms: Sequence[str]) -> Chart:
     scale = alt.Scale(domain=ends, nice=False)
     x = alt.X("x:Q", scale=scale, axis=axis, title="False alarms (%)")
     y = alt.Y("y:Q", scale=scale, axis=axis, title="Misses (%)")
-    tip = ["arm:N", *[alt.Tooltip(f"{each}:Q", format=".1%") for each in DETECTION[1:3]]]
+    tip = ["arm:N", *[alt.Tooltip(f"{each}:Q", format=".1%", title=each.replace("_", " "))
+                      for each in DETECTION[1:3]]]  # fmt: skip
     place = {"x": x, "y": y, "order": alt.Order("x:Q", sort="descending"), "tooltip": tip}
     ours = table["arm"].isin(list(arms))
     lines = _switchable(alt.Chart(table[ours])).mark_line(strokeWidth=2)
-    ceilings = [_ceiling(rows, number, place) for number, (_, rows) in
-                enumerate(table[~ours].groupby("arm", sort=False))]  # fmt: skip
+    ceilings = [
+        alt.Chart(rows).mark_line(strokeWidth=1.2, strokeDash=[[1, 0], [2, 2]][number % 2])
+        for number, (_, rows) in enumerate(table[~ours].groupby("arm", sort=False))
+    ]
     diagonal = alt.Chart(pd.DataFrame({"x": ends, "y": ends}))
     layers = [
         diagonal.mark_line(strokeWidth=1, strokeDash=[4, 4]).encode(x=x, y=y),
-        *[layer for ceiling in ceilings for layer in ceiling],
+        *[line.encode(**place) for line in ceilings],
         lines.encode(color=_colour(arms), **place),
+        *_crossings(equal, arms, scale),
     ]
-    text = "Detection error trade-off: misses of each arm against false alarms"
-    return alt.layer(*layers).properties(height=380, description=text)
+    text = "Detection error trade-off: misses of each arm against false alarms, and EERs (%)"
+    return alt.layer(*layers).properties(height=380, description=text)  # fmt: skip
 
 
-def _ceiling(rows: pd.DataFrame, number: int, place: dict[str, Any]) -> list[alt.Chart]:
-    """The thin line of a reference, named at its right end, where it lies lowest."""
-    chart = alt.Chart(rows)
-    line = chart.mark_line(strokeWidth=1.2, strokeDash=[[1, 0], [2, 2]][number % 2])
-    name = alt.Chart(rows[rows["x"] == rows["x"].max()].tail(1))
-    label = name.mark_text(align="right", dy=-6 + 16 * number)
-    return [line.encode(**place), label.encode(x=place["x"], y=place["y"], text="arm:N")]
+def _crossings(equal: pd.DataFrame, arms: Sequence[str], scale: alt.Scale) -> list[alt.Chart]:
+    """Equal error rates on the diagonal: symbols of arms, and references by their names."""
+    place = {"x": alt.X("place:Q", scale=scale), "y": alt.Y("place:Q", scale=scale)}
+    tip = ["arm:N", alt.Tooltip("rate:N", title="EER")]
+    rate = "format(datum.eer, '.1f') + ' %'"
+    ours = equal["arm"].isin(list(arms))
+    points = _switchable(alt.Chart(equal[ours])).transform_calculate(rate=rate)
+    points = points.mark_point(size=80, strokeWidth=2, opacity=1).encode(
+        **place,
+        color=_colour(arms),
+        shape=_shape(arms),
+        fill=alt.condition("datum.exact", _colour(arms), alt.value("transparent")),
+        tooltip=tip,
+    )
+    layers = [points]
+    for number, (_, row) in enumerate(equal[~ours].groupby("arm", sort=False)):
+        base = alt.Chart(row).transform_calculate(rate=rate).encode(**place, tooltip=tip)
+        # One name above its point and the next below: they do not meet.
+        name = base.mark_text(align="left", dx=8, dy=10 if number % 2 else -8)
+        layers += [base.mark_tick(thickness=2, size=11, orient="vertical"),
+                   name.encode(text="arm:N")]  # fmt: skip
+    return layers
 
 
 def standing(
@@ -191,7 +214,7 @@ def standing(
     reach = alt.Scale(domain=[0.5, len(order) + 0.7 + 0.3 * len(cliques)])
     ticks = alt.Axis(values=list(range(1, len(order) + 1)), grid=True, format="d")
     x = alt.X("rank:Q", scale=reach, axis=ticks, title=f"Mean rank by {metric.title}, 1 is best")
-    tip = [alt.Tooltip(f"{name}:Q", format=".1f") for name in ("rank", "low", "high")]
+    tip = ["arm:N", alt.Tooltip("rank:Q", format=".1f", title="mean rank"), INTERVAL]
     base = alt.Chart(table).encode(y=row)
     bars = [
         alt.Chart(pd.DataFrame({"first": [clique[0]], "last": [clique[-1]]}))
@@ -205,9 +228,9 @@ def standing(
     ]
     layers = [
         base.mark_rule().encode(x=alt.X("low:Q", scale=reach), x2="high:Q"),
-        base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=x, color=_colour(arms), shape=_shape(arms), tooltip=["arm:N", *tip]
-        ),
+        base.transform_calculate(interval=_between())
+        .mark_point(filled=True, size=70, opacity=1)
+        .encode(x=x, color=_colour(arms), shape=_shape(arms), tooltip=tip),
         *bars,
     ]
     text = f"Mean ranks of all arms by {metric.title}; bars join arms that are not told apart"
@@ -223,9 +246,12 @@ def front(table: pd.DataFrame, quality: Metric, arms: Sequence[str]) -> Chart:
     x = alt.X("compute:Q", scale=alt.Scale(type="symlog", constant=0.1),
               axis=alt.Axis(tickCount=6), title="Seconds of adaptation")  # fmt: skip
     y = alt.Y("quality:Q", scale=alt.Scale(zero=False), title=_title(quality))
-    tip = ["arm:N", "shots:Q", "steps:Q", alt.Tooltip("compute:Q", format=".2f"),
-           *_numbers(quality, "quality"), alt.Tooltip("similarity:Q", format=".3f")]  # fmt: skip
+    tip = ["arm:N", "shots:Q", "steps:Q", alt.Tooltip("spent:N", title="adaptation"),
+           *_told(quality), alt.Tooltip("similarity:Q", format=".3f")]  # fmt: skip
     base = _switchable(alt.Chart(table)).encode(x=x, y=y)
+    base = base.transform_calculate(
+        told=_written(quality, "quality"), spent="format(datum.compute, '.2f') + ' s'"
+    )
     points = base.mark_point(filled=True).encode(
         color=_colour(arms),
         shape=_shape(arms),
@@ -233,7 +259,7 @@ def front(table: pd.DataFrame, quality: Metric, arms: Sequence[str]) -> Chart:
         opacity=alt.condition("datum.front", alt.value(1), alt.value(0.45)),
         tooltip=tip,
     )
-    text = f"{quality.title} against seconds of adaptation; large points are worth their cost"
+    text = f"{quality.label} against seconds of adaptation; large points are worth their cost"
     return points.properties(height=300, description=text)
 
 
@@ -244,7 +270,8 @@ def training(table: pd.DataFrame, loss: str, arms: Sequence[str]) -> Chart:
     in the ink of the axes.
     """
     # Strategies weigh their losses differently; a weighted one may be negative.
-    scale = _scale(table[loss]) or alt.Scale(zero=False)
+    # Of a single value there is no axis but from 0.
+    scale = _scale(table[loss]) or alt.Scale(zero=table[loss].nunique() < 2)
     chart = _runs(table, loss, arms, f"{loss}, on training batches", scale, alt.Axis(tickCount=4))
     return chart.properties(height=240, description=f"{loss} of each run along training")
 
@@ -280,21 +307,30 @@ def _runs(
     title: str,
     scale: alt.Scale,
     axis: alt.Axis,
-) -> alt.Chart:
-    """A line per run along training."""
+) -> Chart:
+    """A line per run along training, and its symbol where it ends."""
     lines = table[["arm", "seed", "utterance_gradients"]].assign(value=table[column])
-    chart = _switchable(alt.Chart(lines.dropna(subset=["value"])))
-    tip = ["arm:N", "seed:N", "utterance_gradients:Q", alt.Tooltip("value:Q", format=".4f")]
+    base = _switchable(alt.Chart(lines.dropna(subset=["value"])))
+    tip = ["arm:N", "seed:N", alt.Tooltip("utterance_gradients:Q", title="utterance-gradients"),
+           alt.Tooltip("value:Q", format=".4f", title=title)]  # fmt: skip
     # With a fixed end, the axis stays while all arms of a chart are hidden.
     along = alt.Scale(domain=[0, float(table["utterance_gradients"].max())])
-    chart = chart.mark_line(strokeWidth=1.5).encode(
+    base = base.encode(
         x=alt.X("utterance_gradients:Q", title="Utterance-gradients", scale=along,
                 axis=alt.Axis(tickCount=6)),
         y=alt.Y("value:Q", title=title, scale=scale, axis=axis),
         detail="seed:N",
         tooltip=tip,
     )  # fmt: skip
-    return chart.encode(color=_colour(arms)) if arms else chart
+    # A run that was recorded once is a symbol alone.
+    last = base.transform_joinaggregate(
+        last="max(utterance_gradients)", groupby=["arm", "seed"]
+    ).transform_filter("datum.utterance_gradients == datum.last")
+    line, end = base.mark_line(strokeWidth=1.5), last.mark_point(filled=True, size=45, opacity=1)
+    if arms:
+        line = line.encode(color=_colour(arms))
+        end = end.encode(color=_colour(arms), shape=_shape(arms))
+    return alt.layer(line, end)
 
 
 def specify(chart: Chart) -> Specification:
@@ -345,15 +381,30 @@ def _along(axis: Axis, ticks: Sequence[float]) -> alt.X:
 
 
 def _value(metric: Metric) -> alt.Y:
-    return alt.Y("value:Q", scale=alt.Scale(zero=False), title=_title(metric))
+    # The padding holds what stands below the lowest line.
+    return alt.Y("value:Q", scale=alt.Scale(zero=False, padding=16), title=_title(metric))
 
 
 def _title(metric: Metric) -> str:
     return f"{metric.label}, {'lower' if metric.lower_is_better else 'higher'} is better"
 
 
-def _numbers(metric: Metric, *fields: str) -> list[alt.Tooltip]:
-    return [alt.Tooltip(f"{field}:Q", format=f".{metric.digits}f") for field in fields]
+def _told(metric: Metric) -> list[alt.Tooltip]:
+    """What a chart says of the value `_written` of a symbol."""
+    return [alt.Tooltip("told:N", title=metric.title)]
+
+
+def _written(metric: Metric, field: str = "value") -> str:
+    """Vega's expression of a value with its unit."""
+    unit = json.dumps(f" {metric.unit}".rstrip())
+    return f"format(datum.{field}, '.{metric.digits}f') + {unit}"
+
+
+def _between(metric: Metric | None = None) -> str:
+    """Vega's expression of an interval, of ranks without a metric."""
+    digits, unit = (metric.digits, f" {metric.unit}".rstrip()) if metric else (1, "")
+    low, high = (f"format(datum.{end}, '.{digits}f')" for end in ("low", "high"))
+    return f"isValid(datum.low) ? {low} + ' to ' + {high} + {json.dumps(unit)} : 'none'"
 
 
 def _colour(arms: Sequence[str]) -> alt.Color:
@@ -377,9 +428,18 @@ def _switchable(chart: alt.Chart) -> alt.Chart:
 def _rules(references: pd.DataFrame, value: alt.Y) -> list[alt.Chart]:
     if references.empty:
         return []
-    base = alt.Chart(references).encode(y=value)
-    label = base.mark_text(align="right", baseline="bottom", dy=-3)
-    return [
-        base.mark_rule(strokeWidth=1.2),
-        label.encode(x=alt.value("width"), text="arm:N"),
-    ]
+    base = alt.Chart(references)
+    # The highest is named above its line and the lowest below: they do not meet where they are
+    # close. A third one is named at the other end.
+    order = references.sort_values("value")["arm"].tolist()
+    labels = []
+    for place, name in enumerate(order):
+        below = place == 0 and len(order) > 1
+        at_end = place in (0, len(order) - 1)
+        text = base.transform_filter(alt.datum["arm"] == name).mark_text(
+            align="right" if at_end else "left",
+            baseline="top" if below else "bottom",
+            dy=4 if below else -3,
+        )
+        labels.append(text.encode(y=value, x=alt.value("width" if at_end else 0), text="arm:N"))
+    return [base.mark_rule(strokeWidth=1.2).encode(y=value), *labels]

@@ -101,8 +101,9 @@ def _speakers(comparison: Comparison, arms: list[str], unit: str) -> dict[str, S
 
 def _detection(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:
     """One chart, where there are trials of both kinds."""
-    table = error_rates.detection(comparison.trials)
-    return {} if table.empty else {"det": specify(figures.detection(_rounded(table), arms))}
+    table = _rounded(error_rates.detection(comparison.trials))
+    equal = _rounded(error_rates.crossings(comparison.trials))
+    return {} if table.empty else {"det": specify(figures.detection(table, equal, arms))}
 
 
 def _standings(comparison: Comparison, arms: list[str]) -> dict[str, Specification]:

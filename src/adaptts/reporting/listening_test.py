@@ -6,7 +6,7 @@ acr     one sound, judged from 1 to 5 by itself (ITU-T P.800); their mean is a m
 ab      an arm and the baseline beside a reference: which is closer to it? Some trials are catches:
         one of the two is the reference itself, the other the anchor
 mushra  the reference and several sounds, judged from 0 to 100 (ITU-R BS.1534). The reference
-        itself and an anchor, the reference without its treble, hide among them
+        itself hides among them, and so do two anchors, the reference without its treble
 
 The page holds many forms of the test, and a listener gets one of them. Over forms, arms and
 sentences are dealt like cards, so that each is heard about as often as any other. Sounds have names
@@ -36,6 +36,7 @@ from adaptts.params import ListeningParams
 from adaptts.reporting.answers import (
     ANCHOR,
     LABELLED,
+    MID_ANCHOR,
     SCHEMA,
     Fingerprint,
     Key,
@@ -53,7 +54,8 @@ MOST_SOUNDS = 10  # of a mushra trial; BS.1534 advises against more than 12
 CATCHES = 5  # ab trials for each of which there is one catch
 LEVEL = -26.0  # dB of full scale, of the speech
 HEADROOM = 0.98  # no sample is larger
-ANCHOR_SHARE = 3500 / 8000  # of the band that an anchor keeps: 3.5 kHz of a corpus at 16 kHz
+# Of the band that an anchor keeps: 3.5 and 7 kHz of a corpus at 16 kHz, as BS.1534-3 has them.
+ANCHORS = {ANCHOR: 3500 / 8000, MID_ANCHOR: 7000 / 8000}
 # Seconds that a listener needs beside the sounds, for each trial and for each sound in it.
 PAUSE, THOUGHT = 4.0, 3.0
 
@@ -223,9 +225,9 @@ class Dealer:
     def mushra(self, trials: int) -> list[Trial]:
         """Sets of sounds of different sentences, as long as there are others."""
         items = [self.items.deal() for _ in range(trials)]
-        hands = [self.conditions.hand(MOST_SOUNDS - 2) for _ in items]
+        hands = [self.conditions.hand(MOST_SOUNDS - 1 - len(ANCHORS)) for _ in items]
         return [
-            self._beside("mushra", item, [NATURAL, ANCHOR, *hand])
+            self._beside("mushra", item, [NATURAL, *ANCHORS, *hand])
             for item, hand in zip(items, hands, strict=True)
         ]
 
@@ -254,7 +256,8 @@ def _record(results: Results) -> dict[Stimulus, Waveform]:
     sounds = {each: wave for each, wave in found.items() if (each.speaker, each.utterance) in items}
     for each, wave in natural.items():
         sounds[Stimulus(LABELLED, each.speaker, each.utterance)] = wave
-        sounds[Stimulus(ANCHOR, each.speaker, each.utterance)] = _without_treble(wave)
+        for anchor, share in ANCHORS.items():
+            sounds[Stimulus(anchor, each.speaker, each.utterance)] = _without_treble(wave, share)
     return _level(sounds, rate)
 
 
@@ -273,9 +276,9 @@ def _clips(results: Results) -> list[tuple[str, str, str, Path]]:
     ]
 
 
-def _without_treble(waveform: Waveform) -> Waveform:
-    """The anchor: what is above `ANCHOR_SHARE` of the band taken away, without delay."""
-    return sosfiltfilt(butter(8, ANCHOR_SHARE, output="sos"), waveform)
+def _without_treble(waveform: Waveform, share: float) -> Waveform:
+    """An anchor: what is above this share of the band taken away, without delay."""
+    return sosfiltfilt(butter(8, share, output="sos"), waveform)
 
 
 def _level(sounds: Mapping[Stimulus, Waveform], rate: int) -> dict[Stimulus, Waveform]:

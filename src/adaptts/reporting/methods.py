@@ -13,6 +13,7 @@ from typing import Any
 
 from adaptts.evaluation.statistics import LEAST_SPEAKERS
 from adaptts.params import BudgetUnit, Experiment, OptimisationParams
+from adaptts.reporting import measuring
 from adaptts.reporting.answer import counted, listed
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.latex import escape
@@ -52,11 +53,12 @@ BUDGETS: Mapping[BudgetUnit, str] = {
 _CITATION = re.compile(r"\[(@\w+(?:; @\w+)*)\]")
 
 
-def write(results: Results, comparison: Comparison) -> str:
-    """The paragraphs, with citations as [@key]."""
+def write(results: Results, comparison: Comparison, software: Mapping[str, str]) -> str:
+    """The paragraphs, with citations as [@key]; `software`: the version of each package."""
     experiment = results.experiment
     parts = [_data(results), _model(results), _arms(experiment), _adaptation(experiment),
-             _measures(results, comparison)]  # fmt: skip
+             measuring.describe(results, comparison.metrics(), software),
+             _inference(results, comparison)]  # fmt: skip
     return "\n\n".join(" ".join(part) for part in parts) + "\n"
 
 
@@ -100,13 +102,13 @@ def _data(results: Results) -> Iterator[str]:
     for number, own in enumerate(splits, 1):
         trained = set(results.recordings) - {*own.test, *own.validation}
         yield (
-            (f"Fold {number}: " if results.splits else "")
-            + f"{counted(len(trained), unit)} train; {counted(len(own.validation), unit)} "
-            f"({', '.join(own.validation)}) validate and {counted(len(own.test), unit)} "
-            f"({', '.join(own.test)}) test."
+            (f"In fold {number}, " if results.splits else "Of these, ")
+            + f"{counted(len(trained), unit)} served for training, "
+            f"{counted(len(own.validation), unit)} ({', '.join(own.validation)}) for validation "
+            f"and {counted(len(own.test), unit)} ({', '.join(own.test)}) for the test."
         )
     if split.keep_together:
-        yield f"Equal values of {split.keep_together} stand on one side of this split."
+        yield f"Recordings with one {split.keep_together} stand on one side of this split."
     yield (
         f"For each held-out {unit}, {counted(episodes.queries, 'query sentence')} and nested "
         f"support sets of {listed([str(count) for count in episodes.shots])} utterances were "
@@ -172,8 +174,9 @@ def _model(results: Results) -> Iterator[str]:
         f"A multi-speaker trunk was trained for {_phase(training.trunk)}, and each arm from there "
         f"for {_phase(training.arm)}; the budget counts {BUDGETS[training.budget]}."
     )
-    seeds = ", ".join(map(str, experiment.seeds))
-    yield f"All of it was done with {counted(len(experiment.seeds), 'seed')} ({seeds})."
+    seeds = list(map(str, experiment.seeds))
+    named = f"the seed {seeds[0]}" if len(seeds) == 1 else f"each of the seeds {listed(seeds)}"
+    yield f"Training and adaptation were done with {named}."
 
 
 def _phase(phase: OptimisationParams) -> str:
@@ -185,7 +188,6 @@ def _phase(phase: OptimisationParams) -> str:
 
 
 def _arms(experiment: Experiment) -> Iterator[str]:
-    yield f"{counted(len(experiment.arms), 'arm')} were compared:"
     told = []
     for arm in experiment.arms:
         settings = dict(experiment.strategies[arm])
@@ -193,7 +195,7 @@ def _arms(experiment: Experiment) -> Iterator[str]:
         kind = STRATEGIES.get(strategy, f"the strategy {strategy}")
         more = ", ".join(_settings(settings))
         told.append(f"{arm}, {kind}" + (f" ({more})" if more else ""))
-    yield "; ".join(told) + "."
+    yield f"The strategies compared are {'; '.join(told)}."
 
 
 def _settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -229,19 +231,17 @@ def _adaptation(experiment: Experiment) -> Iterator[str]:
     )
 
 
-def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
+def _inference(results: Results, comparison: Comparison) -> Iterator[str]:
     report, unit = results.experiment.report, results.unit
-    yield "Measures:"
-    yield " ".join(f"{metric.label}: {metric.meaning}" for metric in comparison.metrics())
     tested = counted(len(results.test_speakers), f"test {unit}")
     if len(results.test_speakers) < LEAST_SPEAKERS:
         yield f"With {tested}, no intervals can be given, and no arms told apart."
         return
     yield (
         f"The {unit} is the unit of inference: {report.confidence:.0%} intervals come from a "
-        f"hierarchical bootstrap of {unit}s, sentences and seeds with {report.bootstrap_samples} "
-        f"samples over {tested}, widened to what an analysis of variance over {unit}s and seeds "
-        f"gives."
+        f"hierarchical bootstrap [@efron1979] of {unit}s, sentences and seeds with "
+        f"{report.bootstrap_samples} samples over {tested}, widened to what an analysis "
+        f"of variance over {unit}s and seeds gives."
     )
     yield from _dependence(results)
     yield (
@@ -254,9 +254,9 @@ def _measures(results: Results, comparison: Comparison) -> Iterator[str]:
         return
     yield (
         f"Arms are compared on the same utterances; beside the interval of each difference stands "
-        f"the p-value of a two-sided permutation test over {unit}s after Holm's correction "
-        f"[@holm1979] over the planned comparisons: all arms with {comparison.baseline} by "
-        f"{listed(planned)}."
+        f"the p-value of a two-sided permutation test [@pitman1937] over {unit}s after Holm's "
+        f"correction [@holm1979] over the planned comparisons: all arms with "
+        f"{comparison.baseline} by {listed(planned)}."
     )
 
 

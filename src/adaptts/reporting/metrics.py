@@ -72,8 +72,8 @@ METRICS = (
         "%",
         True,
         1,
-        "Word error rate over all words, by the first of evaluation.recognisers. Sphinx knows the "
-        "closed grammar of the corpus.",
+        "Word error rate over all words, as the first recogniser of the experiment hears them. "
+        "Sphinx knows the closed grammar of the corpus.",
         ("word_errors", "words"),
     ),
     Metric(

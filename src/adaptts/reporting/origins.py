@@ -17,6 +17,8 @@ def trace(results: Results, provenance: "Provenance") -> dict[str, Any]:
         models = [arm, TRUNK] if results.start_of(arm) == TRUNK else [arm]
         runs = [run for model in models for run in _runs(model, provenance)]
         none = [("MLflow run", "none is recorded here for its training", "")]
+        if runs and provenance.run_command:
+            runs.append(("to see runs, in the experiment's folder", provenance.run_command, ""))
         arms[arm] = (runs or none) + [
             out for model in models for out in _outputs(model, provenance)
         ]

@@ -22,6 +22,7 @@ from adaptts.reporting import (
     advice,
     captions,
     conventions,
+    error_rates,
     explorer,
     figures,
     gallery,
@@ -89,6 +90,7 @@ class Provenance:
     outputs: Mapping[str, str] = field(default_factory=dict)  # each out in dvc.lock → its hash
     runs: Mapping[str, str] = field(default_factory=dict)  # stage → its run in MLflow
     run_pages: str = ""  # where the server shows a run, before its id; "" if there is no server
+    run_command: str = ""  # what shows the runs where there is no server
 
 
 def render(
@@ -115,11 +117,12 @@ def render(
         "listen": shelf and asdict(shelf),
         "themes": _themes(),
         "places": [
-            {**asdict(point), "title": f"At {_place(point)}"}
+            {**asdict(point), "title": f"At {_place(point)}", "name": listening.named(point)}
             for point in explorer.places(results, comparison)
         ],
         "speakers": results.test_speakers,
         "labels": {metric.name: metric.label for metric in metrics},
+        "still": comparison.zero_step_arms,
         "heard": [listening.named(point) for point in listening.points(results)],
         "origins": origins.trace(results, provenance),
     }
@@ -157,7 +160,7 @@ def render(
         versions=tables.pairs("Made with", ["What", "Version"], provenance.software),
         data=tables.pairs("Data, as dvc.lock has them", ["Output", "MD5"], provenance.data),
         params_text=provenance.params_text,
-        methods=methods.plain(methods.write(results, comparison)),
+        methods=methods.plain(methods.write(results, comparison, dict(provenance.software))),
         curve_metrics=_metrics_of(charts["steps"] | charts["shots"]),
         speaker_metrics=_metrics_of(charts["speakers"]),
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
@@ -294,7 +297,7 @@ def _opening(
     opinions: Opinions | None,
 ) -> dict[str, Any]:
     experiment, corpus = results.experiment, results.corpus
-    episodes = experiment.episodes
+    episodes, seeds = experiment.episodes, experiment.seeds
     name = " ".join(str(corpus.get(key, "")) for key in ("name", "version")).strip()
     facts = [
         ("Corpus", name or experiment.corpus.reader),
@@ -304,7 +307,7 @@ def _opening(
         ("Arms", f"{len(comparison.arms)} of {len(experiment.arms)} with results"),
         *([("Folds", f"{len(results.splits)}, each with models of its own")]
           if results.splits else []),
-        ("Seeds", ", ".join(map(str, experiment.seeds))),
+        ("Seeds", f"{len(seeds)} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"),
         ("Shots", ", ".join(map(str, episodes.shots))),
         ("Steps", ", ".join(map(str, experiment.adaptation.steps))),
     ]  # fmt: skip
@@ -382,8 +385,8 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "curves_caption": (
             f"{said.curves} The buttons hide and show "
-            f"arms in every chart and table; point at a symbol to read its values. Metrics that "
-            f"need sound are measured at fewer points.{constant}"
+            f"arms in every chart and table; point at a symbol to read its values, or open them as "
+            f"a table. Metrics that need sound are measured at fewer points.{constant}"
         ),
         "speakers_caption": (
             f"Means of each test {unit} at {place}. Ticks: recordings, and recordings through the "
@@ -391,9 +394,11 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
         ),
         "detection_caption": (
             f"At {place}. A threshold on similarity decides whether an utterance is an enrolled "
-            f"test {unit}'s; misses against false alarms as it falls, on probit axes. Where a line "
-            f"crosses the dashed diagonal is its equal error rate. Thin: recordings; dotted: "
-            f"recordings through the vocoder."
+            f"test {unit}'s; misses against false alarms as it falls, on probit axes. Symbols on "
+            f"the dashed diagonal are the equal error rates of the tables (EER). These axes have "
+            f"no place for 0: what never happened is drawn as half a trial, and an EER below "
+            f"that as a hollow symbol. Of fewer than {error_rates.LEAST_TRIALS} trials of either "
+            f"kind no line is drawn. Thin: recordings; dotted: recordings through the vocoder."
         ),
         "listen_caption": (
             "One recording plays at a time. All arms say the same sentences, with the first seed; "

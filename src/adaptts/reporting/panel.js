@@ -1,7 +1,7 @@
 // The panel of a cell: its utterances beside the recordings, to hear and to look at, and where they
 // come from. Arrow keys move between the cells of a table, Enter opens the panel, Escape closes it.
 const panel = document.getElementById("panel");
-const [panelTitle, panelFigure, panelSpeaker, panelPoint, panelSentences, panelOrigins] = ["title", "figure", "speaker", "point", "sentences", "origins"].map((part) => document.getElementById(`panel-${part}`));
+const [panelTitle, panelFigure, panelSpeaker, panelPoint, panelElsewhere, panelSentences, panelOrigins] = ["title", "figure", "speaker", "point", "elsewhere", "sentences", "origins"].map((part) => document.getElementById(`panel-${part}`));
 const BESIDE = ["natural", "copy_synthesis"];
 
 function makeGrid(table) {
@@ -42,7 +42,12 @@ function makeGrid(table) {
   });
 }
 
-let shown = null; // name and metric of the panel's cell
+let shown = null; // name, metric and place of the panel's cell
+// Whether an arm sounds at one of the points as it does at a place of the grid.
+function isAt(point, place, name) {
+  if (BESIDE.includes(name)) return true;
+  return point.shots === place.shots && (report.still.includes(name) || point.steps === place.steps);
+}
 function openPanel(cell) {
   const table = cell.closest("table");
   const head = table.tHead.rows[0].cells[cell.cellIndex];
@@ -50,11 +55,12 @@ function openPanel(cell) {
   const { points } = data("utterances");
   const place = report.places[chosen.place];
   const [small, figure] = [true, false].map((wanted) => [...cell.childNodes].filter((node) => node.matches?.("small") === true === wanted).map((node) => node.textContent));
-  shown = { name, metric: head.dataset.metric };
+  shown = { name, metric: head.dataset.metric, place };
   panelTitle.replaceChildren(...named(name), `: ${report.labels[shown.metric]}`);
   panelFigure.textContent = `${table.caption.textContent}: ${[figure.join(""), ...small].join(", ")}`;
-  const same = points.findIndex((point) => point.shots === place.shots && point.steps === place.steps);
-  panelPoint.value = Math.max(0, same);
+  const same = points.findIndex((point) => isAt(point, place, name));
+  const near = points.findIndex((point) => point.shots === place.shots);
+  panelPoint.value = same >= 0 ? same : Math.max(0, near);
   panelSpeaker.value = Math.max(0, chosen.speaker - 1);
   fillPanel();
   panel.showModal();
@@ -63,7 +69,12 @@ function openPanel(cell) {
 
 function fillPanel() {
   stop();
-  const { sentences, found } = data("utterances");
+  const { points, sentences, found } = data("utterances");
+  const { name, place } = shown;
+  const heardHere = report.heard[panelPoint.value];
+  panelElsewhere.textContent = isAt(points[panelPoint.value], place, name) ? ""
+    : points.some((point) => isAt(point, place, name)) ? `Below: ${heardHere}, not ${place.name}.`
+    : `No sound at ${place.name}; this is ${heardHere}.`;
   const speaker = report.speakers[panelSpeaker.value];
   const voices = [...BESIDE, shown.name].filter((voice, index, all) => found[voice] && all.indexOf(voice) === index);
   const own = sentences.map((sentence, index) => ({ ...sentence, index })).filter((sentence) => sentence.speaker === speaker);
@@ -73,14 +84,32 @@ function fillPanel() {
     const figures = voices.map((voice) => card(voice, found[voice][panelPoint.value], index, text));
     return element("article", {}, element("h3", { textContent: text, dir: "auto" }), element("div", { className: "cards" }, ...figures));
   }));
+  for (const picture of panelSentences.querySelectorAll("img")) picture.addEventListener("load", scaleTime);
   if (!own.length) panelSentences.textContent = "Nothing was measured here.";
   const origins = report.origins.arms[shown.name] ?? [];
   panelOrigins.replaceChildren(...[...origins, ...report.origins.all].map(([what, value, address]) =>
     element("div", {}, element("dt", { textContent: what }), element("dd", {}, address ? element("a", { href: address, textContent: value }) : value))));
 }
 
+// A pixel of a picture is a frame: the longest is as wide as there is room, and the others in scale.
+function scaleTime() {
+  const pictures = [...panelSentences.querySelectorAll("img")];
+  const longest = Math.max(...pictures.map((picture) => picture.naturalWidth));
+  for (const picture of pictures) if (picture.naturalWidth) picture.style.width = `${(100 * picture.naturalWidth) / longest}%`;
+}
+
+// The Tab key goes around within the panel.
+function goAround(event) {
+  if (event.key !== "Tab") return;
+  const stops = [...panel.querySelectorAll("button, select, a[href]")];
+  const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+  if (document.activeElement !== from) return;
+  event.preventDefault();
+  to.focus();
+}
+
 // A voice that says a sentence: its sound, its picture, what was measured on it.
-function card(voice, { values, notes, clips }, index, text) {
+function card(voice, { at, values, notes, clips }, index, text) {
   const value = values[shown.metric]?.[index] ?? "–";
   const note = notes[shown.metric]?.[index];
   const node = element("figure", {}, element("figcaption", {}, ...named(voice)));
@@ -90,6 +119,7 @@ function card(voice, { values, notes, clips }, index, text) {
     node.append(picture, player(voice, text, url));
   }
   const line = element("p", { className: "measured" }, element("b", { textContent: value }));
+  if (at) line.append(" ", element("small", { textContent: `at ${at}` }));
   if (note) line.append(" ", element("small", { textContent: note, dir: "auto" }));
   node.append(line);
   return node;
@@ -101,6 +131,7 @@ function preparePanel() {
   fill(panelPoint, report.heard.map((label, index) => [index, label]));
   panelSpeaker.addEventListener("change", fillPanel);
   panelPoint.addEventListener("change", fillPanel);
+  panel.addEventListener("keydown", goAround);
   panel.addEventListener("close", stop);
   panel.addEventListener("click", (event) => { if (event.target === panel) panel.close(); }); // beside it
 }

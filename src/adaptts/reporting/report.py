@@ -64,7 +64,7 @@ class Report:
         _write_json(folder / "metrics.json", self.metrics())
         _write_json(folder / "costs.json", costs.as_json(costs.summarise(self.results)))
         self._write_tables(folder / "tables", opinions)
-        self._write_methods(folder / "methods")
+        self._write_methods(folder / "methods", provenance)
         self._write_curves(folder / "curves")
         _write_figures(folder / "figures", charts)
         (folder / "audio").mkdir()
@@ -157,9 +157,9 @@ class Report:
     def _confidence(self) -> float:
         return self.results.experiment.report.confidence
 
-    def _write_methods(self, folder: Path) -> None:
+    def _write_methods(self, folder: Path, provenance: Provenance) -> None:
         folder.mkdir()
-        text = methods.write(self.results, self.comparison)
+        text = methods.write(self.results, self.comparison, dict(provenance.software))
         texts = {
             "methods.txt": methods.plain(text),
             "methods.md": text,

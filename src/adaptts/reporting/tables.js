@@ -1,6 +1,7 @@
 // Tables: sorted by their heads, without the arms that are switched off, and for other points of
 // the grid and single speakers.
 const MISSING = "–";
+const VIEWED = ["headline", "differences"]; // tables of the chosen point and speaker
 
 function sortable(table) {
   const fixed = "[data-fixed]"; // ceilings stay where they are
@@ -98,7 +99,8 @@ function chooser() {
   speaker.addEventListener("change", choose);
 }
 
-// The table as it stands, as CSV: what is shown, in its order.
+// The table as it stands, as CSV: what is shown, in its order, and which point and speaker it is of
+// where the reader has a choice. What is missing is empty.
 function csv(table) {
   const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const clean = (node) => node.textContent.replace(/\s+/g, " ").trim();
@@ -110,10 +112,14 @@ function csv(table) {
     if (row.hidden || row.matches(".group")) continue;
     lines.push([...row.cells].flatMap((cell, index) => {
       const details = [...cell.querySelectorAll("small")].map(clean).join("; ");
-      const value = cell.dataset.value || (cell.matches("th") ? clean(cell) : MISSING);
+      const own = [...cell.childNodes].filter((node) => !node.matches?.("small")).map((node) => node.textContent).join("").trim();
+      const value = cell.dataset.value || (cell.matches("th") ? clean(cell) : own === MISSING ? "" : own);
       return [value, ...(withLines[index] ? [details] : [])];
     }));
   }
+  const place = [...document.querySelectorAll("[id^=choose-]")].map((select) => [clean(select.labels[0].firstChild), select.selectedOptions[0].textContent]);
+  const of = VIEWED.includes(table.dataset.table) ? place : [];
+  lines.forEach((line, number) => line.push(...of.map((pair) => pair[number ? 1 : 0])));
   return lines.map((line) => line.map(quote).join(",") + "\r\n").join("");
 }
 for (const button of document.querySelectorAll("button[data-csv]")) {

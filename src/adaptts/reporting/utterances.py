@@ -50,17 +50,22 @@ def _found(
     spoken: list[tuple[str, str]],
     addresses: dict[tuple[Any, ...], str],
 ) -> dict[str, Any]:
-    """values: metric → texts; notes: metric → place → text; clips: addresses or None."""
+    """at: the point in words; values: metric → texts; notes: metric → place → text; clips:
+    addresses or None.
+    """
     place = listening.place(results, arm, (point.shots, point.steps))
+    at = "" if arm in REFERENCES else listening.named(PointParams(*place))
     values, notes = {}, {}
     rows = measured.get((arm, *place))
     for name, own in [] if rows is None else rows.groupby("metric", sort=False):
-        at = own.set_index(["speaker", "utterance"])
-        at = at[~at.index.duplicated()].reindex(spoken)
-        values[name] = [BY_NAME[name].text(value) for value in at["value"]]
+        said = own.set_index(["speaker", "utterance"])
+        said = said[~said.index.duplicated()].reindex(spoken)
+        values[name] = [BY_NAME[name].text(value) for value in said["value"]]
         notes[name] = {
-            number: note for number, note in enumerate(at["note"]) if isinstance(note, str) and note
+            number: note
+            for number, note in enumerate(said["note"])
+            if isinstance(note, str) and note
         }
     clips = [addresses.get((arm, *sentence, *place)) for sentence in spoken]
-    return {"values": values, "notes": {name: own for name, own in notes.items() if own},
+    return {"at": at, "values": values, "notes": {name: own for name, own in notes.items() if own},
             "clips": clips if any(clips) else []}  # fmt: skip
