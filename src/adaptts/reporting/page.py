@@ -424,7 +424,7 @@ def _few_trials(comparison: Comparison) -> str:
         return ""
     return (
         f"A detection error trade-off is not drawn: no arm has {error_rates.LEAST_TRIALS} trials "
-        f"of either kind."
+        f"of each kind."
     )
 
 
