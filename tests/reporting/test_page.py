@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fabricated import PROVENANCE, SPEAKERS, TEXTS, make_experiment
 
+from adaptts.reporting.origins import trace
 from adaptts.reporting.page import embed
 from adaptts.reporting.report import Report
 
@@ -130,3 +131,24 @@ def test_what_is_adapted_to_is_called_by_its_name(results, tmp_path) -> None:
     assert not re.search(r"(?<!multi-)speaker(?! embeddings| vector| encoder|s\.csv)", text, re.I)
     table = (tmp_path / "tables/speakers.csv").read_text(encoding="utf-8")
     assert table.startswith("arm,accent,metric,value\n")
+
+
+def test_seeds_are_counted_and_named(reader: Reader) -> None:
+    assert "2 (seeds 0, 1)" in reader.text
+
+
+def test_without_a_server_a_run_stands_beside_the_command_that_shows_it(results) -> None:
+    command = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    local = replace(PROVENANCE, run_pages="", run_command=command)
+    told = [value for _, value, _ in trace(results, local)["arms"]["maml"]]
+    assert {"f00d", command} <= set(told)
+    assert command not in json.dumps(trace(results, PROVENANCE))
+
+
+def test_few_trials_are_told_of_instead_of_drawn(results, tmp_path) -> None:
+    trials = results.verification
+    few = trials.groupby(["arm", "shots", "steps", "target"]).head(19)
+    Report.make(replace(results, verification=few)).write(tmp_path, PROVENANCE)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "trade-off is not drawn: no arm has 20 trials" in page
+    assert 'data-figure="detection"' not in page

@@ -22,8 +22,8 @@ SENTENCES: Mapping[str, str] = {
     "recordings of the voice that is adapted to, by an encoder with a generalised end-to-end loss "
     "[@wan2018] ({Resemblyzer}).",
     "eer": "The equal error rate (EER, %) is that of verifying the test voices by these "
-    "embeddings, each query against each enrolled voice; its trade-off of detection errors is "
-    "drawn on probit axes [@martin1997].",
+    "embeddings, each query against each enrolled voice; a trade-off of detection errors "
+    "is drawn on probit axes [@martin1997].",
     "f0_rmse": "The root mean square error of F0 (semitones) is over the frames of a warping path "
     "that are voiced in both; F0 is found by DIO [@morise2009] and refined by WORLD's StoneMask.",
     "vuv_error": "Voicing errors (%) are the frames of that path that are voiced in one and "

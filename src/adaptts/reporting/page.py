@@ -166,6 +166,7 @@ def render(
         losses=[(name, name) for name in charts["training"] or charts["trunk"]],
         tasks=list(charts["weights"]),
         has_trials=bool(charts["detection"]),
+        few_trials=_few_trials(comparison),
         has_sound=shelf is not None,
         opinions=opinions and opinions.grid(results.experiment.report.confidence),
         opinions_caption=opinions and opinions.caption(results.unit),
@@ -419,6 +420,16 @@ def _captions(results: Results, comparison: Comparison) -> dict[str, str]:
             "a line per seed."
         ),
     }  # fmt: skip
+
+
+def _few_trials(comparison: Comparison) -> str:
+    """Why there is no detection error trade-off, if it is for that."""
+    if comparison.trials.empty:
+        return ""
+    return (
+        f"A detection error trade-off is not drawn: no arm has {error_rates.LEAST_TRIALS} trials "
+        f"of each kind."
+    )
 
 
 def _audit(results: Results) -> Grid:
