@@ -124,3 +124,10 @@ def test_bibtex_reads_every_reference_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "Warning" not in done.stdout, done.stdout
     assert (tmp_path / "paper.bbl").read_text().count(r"\bibitem") == len(methods._sources())
+
+
+def test_a_name_that_looks_like_a_citation_is_none(report: Report) -> None:
+    corpus = {**report.results.corpus, "name": "Digits [@home]", "version": ""}
+    text = methods.write(replace(report.results, corpus=corpus), report.comparison, {})
+    assert "The corpus is Digits [@home] (" in methods.plain(text)
+    assert r"The corpus is Digits [@home] (" in methods.latex(text)

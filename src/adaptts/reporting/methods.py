@@ -66,6 +66,8 @@ def plain(text: str) -> str:
     """The paragraphs with citations in words: (Finn et al. 2017)."""
 
     def cite(found: re.Match[str]) -> str:
+        if not _cites(found):
+            return found[0]
         return f"({'; '.join(_sources()[key] for key in _keys(found))})"
 
     return _CITATION.sub(cite, text)
@@ -74,7 +76,7 @@ def plain(text: str) -> str:
 def latex(text: str) -> str:
     """The paragraphs for LaTeX, citing from references.bib."""
     written, end = "", 0
-    for found in _CITATION.finditer(text):
+    for found in filter(_cites, _CITATION.finditer(text)):
         # The space before a citation must not break the line.
         written += _escaped(text[end : found.start()].rstrip(" "))
         written += rf"~\cite{{{','.join(_keys(found))}}}"
@@ -262,6 +264,11 @@ def _inference(results: Results, comparison: Comparison) -> Iterator[str]:
 
 def _keys(found: re.Match[str]) -> list[str]:
     return [key.removeprefix("@") for key in found[1].split("; ")]
+
+
+def _cites(found: re.Match[str]) -> bool:
+    """Whether it is a citation, and no corpus' name that looks like one."""
+    return set(_keys(found)) <= _sources().keys()
 
 
 def _escaped(text: str) -> str:
