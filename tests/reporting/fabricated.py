@@ -97,6 +97,7 @@ def make_experiment(**changes: Any) -> Experiment:
         },
         "training": {
             "device": "cpu",
+            "compile": False,
             "budget": "utterance_gradients",
             "trunk": one_phase,
             "arm": one_phase,

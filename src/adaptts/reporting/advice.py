@@ -91,7 +91,7 @@ def front(decision: Decision) -> Grid:
     measured = [f"{metric.label} {metric.arrow}" for metric in (decision.quality, similarity)]
     heads = ["Arm", "Shots", "Steps", "Adaptation", *measured]
     caption = f"Worth their cost: {len(rows)} of {len(decision.front)} points that no other beats"
-    caption += ", by the test speakers: this describes them and chooses nothing"
+    caption += ", by the test voices: this describes them and chooses nothing"
     return tables.pairs(caption, heads, rows)
 
 

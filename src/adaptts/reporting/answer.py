@@ -100,7 +100,7 @@ def _together(verdict: Verdict, confidence: float) -> str:
 
 
 def _too_few(results: Results) -> str:
-    speakers = len(results.experiment.split.test)
+    speakers = len(results.test_speakers)
     few = speakers < LEAST_SPEAKERS
     return f" with {counted(speakers, f'test {results.unit}')}" if few else ""
 

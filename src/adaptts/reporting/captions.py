@@ -23,7 +23,7 @@ class Inference:
     @classmethod
     def of(cls, results: Results, comparison: Comparison) -> "Inference":
         """With fewer than `LEAST_SPEAKERS` all of them say that there are no intervals."""
-        unit, speakers = results.unit, len(results.experiment.split.test)
+        unit, speakers = results.unit, len(results.test_speakers)
         none = f"There are no intervals: {counted(speakers, f'test {unit}')} are too few for them."
         if speakers < LEAST_SPEAKERS:
             untold = f"{none} Whether arms differ by chance cannot be told."

@@ -312,7 +312,7 @@ def _opening(
         ("Shots", ", ".join(map(str, episodes.shots))),
         ("Steps", ", ".join(map(str, experiment.adaptation.steps))),
     ]  # fmt: skip
-    flags, tested = sum(check.outcome == "flag" for check in checks), len(experiment.split.test)
+    flags, tested = sum(check.outcome == "flag" for check in checks), len(results.test_speakers)
     notices = [
         *[f"The arm {arm} failed and has no results. {reason}."
           for arm, reason in results.failed.items()],

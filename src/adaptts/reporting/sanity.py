@@ -88,7 +88,7 @@ def _missing(results: Results) -> Check:
 
 
 def _enough(results: Results) -> Check:
-    unit, tested = results.unit, len(results.experiment.split.test)
+    unit, tested = results.unit, len(results.test_speakers)
     name = f"There are enough test {unit}s to tell a difference from chance"
     return _check(name, tested >= LEAST_SPEAKERS, f"{tested}, of {LEAST_SPEAKERS} at least.")
 
