@@ -7,6 +7,8 @@ from adaptts.reporting.answer import counted
 from adaptts.reporting.comparison import Comparison
 from adaptts.reporting.results import Results
 
+ENOUGH_SEEDS = 3  # for tests to hold their level: docs/statistics.md
+
 
 @dataclass(frozen=True)
 class Inference:
@@ -38,7 +40,7 @@ class Inference:
                 f"their paired difference, which holds {at_once}, holds 0. Small: single "
                 f"{confidence} intervals over {counted(speakers, unit)} (hierarchical bootstrap of "
                 f"{unit}s, sentences and seeds, {report.bootstrap_samples} samples, widened for "
-                f"few {unit}s)."
+                f"few {unit}s).{_seeds(results)}"
             ),
             differences=f"{apart} {_single(len(comparison.differences), comparison)}",
             differences_by_step=f"{apart} {_single(len(comparison.by_step), comparison)}",
@@ -50,6 +52,16 @@ class Inference:
             curves=f"Bands: {confidence} intervals over {unit}s, each a single one.",
             beside=f", with single {confidence} intervals",
         )
+
+
+def _seeds(results: Results) -> str:
+    """What the intervals are worth with so few trainings."""
+    count = len(results.experiment.seeds)
+    if count >= ENOUGH_SEEDS:
+        return ""
+    if count == 1:
+        return " With one seed they are about these trained models, and tell nothing of others."
+    return " Two seeds hardly tell how much seeds matter: where they do, intervals are too narrow."
 
 
 def _single(count: int, comparison: Comparison) -> str:
