@@ -137,8 +137,7 @@ def test_the_audits_are_summed(whole: Results) -> None:
 
 def test_the_methods_tell_of_the_folds_and_what_they_do_to_the_statistics(pooled: Pooled) -> None:
     alone, pairs = (
-        methods.write(results, compare(results), PROVENANCE.software)
-        for results in map(pooled, (ALONE, PAIRS))
+        methods.write(results, compare(results), {}) for results in map(pooled, (ALONE, PAIRS))
     )
     assert "cross-validation of 4 folds, each speaker was tested in exactly one fold; " in alone
     assert "Fold 2: 2 speakers train; 1 speaker (ann) validate and 1 speaker (bob) test." in alone
