@@ -140,7 +140,10 @@ def test_the_methods_tell_of_the_folds_and_what_they_do_to_the_statistics(pooled
         methods.write(results, compare(results), {}) for results in map(pooled, (ALONE, PAIRS))
     )
     assert "cross-validation of 4 folds, each speaker was tested in exactly one fold; " in alone
-    assert "Fold 2: 2 speakers train; 1 speaker (ann) validate and 1 speaker (bob) test." in alone
+    assert (
+        "In fold 2, 2 speakers served for training, 1 speaker (ann) for validation and 1 speaker "
+        "(bob) for the test." in alone
+    )
     assert "independent across folds" in alone
     assert "which speakers of a fold share" not in alone
     assert "which speakers of a fold share" in pairs
