@@ -2,7 +2,7 @@
 
 85 hours, 88,035 recordings at 44.1 kHz, 19 GB. Y. Shi et al. (2021), OpenSLR 93, Apache 2.0. No
 checksum is published. Texts are Chinese characters; punctuation is not transcribed. The pinyin
-beside them is what the transcribers heard, sandhi and erhua included: phones are made of it.
+beside them is the transcribers', who wrote erhua as one syllable: phones are made of it.
 
 Set `corpus.language: cmn`. Known faults: characters stand in turn with pinyin, save 儿 that colours
 the syllable before it; lines where they do not pair up are left out; speakers who are not in
