@@ -172,4 +172,4 @@ def test_chinese_is_spelt_without_spaces(store) -> None:
     chinese = replace(store, index=store.index.assign(text="我有3本书。"))
     once = CtcParams(channels=4, utterance_gradients=1)
     trained = train(chinese, store.index.index[:1].tolist(), "cmn", once)
-    assert trained.recogniser.alphabet == sorted("我有3本书")
+    assert trained.recogniser.alphabet == sorted("我有三本书")
