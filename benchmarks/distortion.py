@@ -11,11 +11,11 @@ de189f2), stated again below. A figure by a tool's own convention must be the to
 of an exact reference: pyworld's own F0, SPTK's transform frame by frame, and time warping as its
 recursion is written. `read before` finds the reference analysed, as the features stage leaves it.
 
-Seen with --pairs 100 (2.2 s each), on two virtual cores of an AMD EPYC shared with much other work:
-71 ms a pair by the default convention, 39 ms where the reference is read before; pymcd took 4.3
-times and ESPnet's script 5.3 times as long as the 71 ms. At equal work, by the tool's own
-convention: 5.1 times as quick as pymcd, and 19 times as quick as ESPnet's script, for the same
-figures to 1.1e-14 dB; the default is within 8.9e-15 dB of the exact reference. What is left is
+Seen with 500 pairs (2.2 s each), on two virtual cores of an AMD EPYC shared with much other work:
+69 ms a pair by the default convention, 37 ms where the reference is read before; pymcd took 4.4
+times and ESPnet's script 5.4 times as long as the 69 ms. At equal work, by the tool's own
+convention: 5.3 times as quick as pymcd, and 18 times as quick as ESPnet's script, for the same
+figures to 1.6e-14 dB; the default is within 8.9e-15 dB of the exact reference. What is left is
 WORLD's CheapTrick and StoneMask, which pyworld computes for all of them.
 """
 
