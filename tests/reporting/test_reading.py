@@ -97,6 +97,16 @@ def test_a_head_sorts_by_keyboard_and_ceilings_stay(page: Browser, report: Repor
     assert names(page) == before
 
 
+def test_what_is_missing_comes_last_either_way(page: Browser) -> None:
+    page.evaluate(
+        f"(() => {{ const cell = {CELL}[1]; cell.dataset.value = '';"
+        "cell.innerHTML = '–<small>48 missing</small>'; })()"
+    )
+    for _ in ("ascending", "descending"):
+        page.evaluate(f"{head(page, 'mel_distortion')}.querySelector('button').click()")
+        assert names(page)[-1] == "maml"
+
+
 def test_another_point_and_a_speaker_can_be_chosen(page: Browser, report: Report) -> None:
     template = page.evaluate(f"{HEADLINE}.innerText")
     choose(page, "choose-steps", "0")
