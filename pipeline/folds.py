@@ -25,8 +25,8 @@ from pipeline.plan import Plan, make_plan
 
 FOLDS = Path("folds")
 # What a fold has in common with this folder, as links: code, settings, downloads, MLflow's runs.
-SHARED = ("src", "pipeline", "dvc.yaml", "Snakefile", ".dvcignore", ".dvc/config", ".dvc/plots",
-          "downloads", "mlflow.db", "mlartifacts")  # fmt: skip
+SHARED = ("src", "pipeline", "profiles", "splits", "dvc.yaml", "Snakefile", ".dvcignore",
+          ".dvc/config", ".dvc/plots", "downloads", "mlflow.db", "mlartifacts")  # fmt: skip
 DIFFERING = ("name", "split", "folds")  # sections of params.yaml
 # Parameters that may name a file or folder relative to this one.
 PATHS = (("corpus", "path"), ("corpus", "mirror"), ("corpus", "exclude"), ("evaluation", "weights"))
