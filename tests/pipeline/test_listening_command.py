@@ -25,7 +25,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Key:
         Trial("acr", None, both[:1]),
         Trial("ab", reference, both),
         Trial("ab", reference, [anchor, natural]),
-        Trial("mushra", reference, [*both, natural, anchor]),
+        *[Trial("mushra", reference, [*both, natural, anchor])] * 2,
     ]]  # fmt: skip
     sounds = {name: Stimulus(arm, "ann", "u") for name, arm in zip(names, arms, strict=True)}
     digests = [f"{number:016x}" for number in range(6)]
@@ -49,10 +49,10 @@ def test_answers_are_kept_and_shown(key: Key, capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr().out
     assert "| pretrain\\_finetune | " in printed
     assert "3 listeners" in printed
-    assert "Left out: listener 0000000000000003 rated the hidden reference below 90 in 1 of 1" in (
+    assert "Left out: listener 0000000000000003 rated the hidden reference below 90 in 2 of 2" in (
         printed
     )
-    assert "listening/answers.csv holds 28 answers of 4 listeners" in printed
+    assert "listening/answers.csv holds 44 answers of 4 listeners" in printed
     assert answers.read(listening.KEPT)["listener"].nunique() == 4
 
 
