@@ -20,7 +20,7 @@ NO_STEP = TrialParams("sgd", 1.0)  # of arms that take none
 
 def main(stage: Stage) -> None:
     name, speaker, params = stage.item["arm"], stage.item["speaker"], stage.params
-    data = open_data(params)
+    data = open_data(params, params.training.compile)
     writer, curve, costs = VoiceWriter(), [], []
     points = [(seed, shots) for seed in params.seeds for shots in params.episodes.shots]
     arms = {seed: open_arm(params, data, name, seed) for seed in params.seeds}

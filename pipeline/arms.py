@@ -59,9 +59,12 @@ class Arm:
     learner: Learner
 
 
-def open_data(params: Experiment) -> Data:
-    """Raises ValueError if the device or the compiler that params name is not there."""
-    if params.training.compile:
+def open_data(params: Experiment, compile: bool = False) -> Data:
+    """`compile`: the inner loop and adaptation; the trunk, which has neither, does not ask.
+
+    Raises ValueError if there is no such device as params name, or no compiler.
+    """
+    if compile:
         check_compiler()
     device = choose_device(params.training.device)
     store = FeatureStore.open(FEATURES)
@@ -74,7 +77,7 @@ def open_data(params: Experiment) -> Data:
         len(store.inventory),
         store.params.mels,
         len(utterances.speakers),
-        params.training.compile,
+        compile,
     )
     return Data(utterances, episodes, setting, device)
 

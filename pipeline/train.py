@@ -17,7 +17,7 @@ NEW_DRAWS = 1_000_003
 def main(stage: Stage) -> None:
     name, seed, params = stage.item["arm"], int(stage.item["seed"]), stage.params
     start = read_start(name, params.strategies[name])
-    data = open_data(params)
+    data = open_data(params, params.training.compile)
     arm = start_arm(params, data, name, seed)
     sampler = Sampler(data.utterances, data.episodes, seed + NEW_DRAWS)
     optimisation = params.training.arm if start == "trunk" else params.training.from_scratch()

@@ -38,7 +38,7 @@ RANDOM_TRIALS = 4  # before the sampler learns from what was tried; failures do 
 
 def main(stage: Stage) -> None:
     name, params = stage.item["arm"], stage.params
-    data = open_data(params)
+    data = open_data(params, params.training.compile)
     arms = {seed: open_arm(params, data, name, seed) for seed in params.seeds}
     table, judged = pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=CURVE)
     if arms[params.seeds[0]].strategy.takes_steps:

@@ -39,7 +39,7 @@ def summarise(results: Results) -> pd.DataFrame:
                 **_training(results, arm),
                 "trials": len(trials) // max(1, runs),
                 # Folds choose each for itself.
-                "rule": " or ".join(chosen["rule"].unique()),
+                "rule": " or ".join(chosen["rule"].unique()) if len(chosen) else "",
                 "step_size": float(chosen["step_size"].iloc[0]) if len(chosen) == 1 else np.nan,
                 **_adaptation(results, arm),
             }
