@@ -24,6 +24,7 @@ from adaptts.corpora.wording import spoken_words, written
         ("テレビ、です", "ja", "テ レ ビ で す"),
         ("5 apples", "no such language", "5 apples"),
         ("1234567890123 stars", "en", "1234567890123 stars"),
+        ("0'0", "cmn", "零 零"),
         ("…", "en", ""),
         ("alan brought two cheap chairs", "en-us", "alan brought two cheap chairs"),
     ],

@@ -35,4 +35,5 @@ def written(words: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words as they are written, by rules 2 and 3 alone."""
-    return _CHARACTER.sub(r" \1 ", normalise_text(text)).split()
+    # Normalised again: an apostrophe beside a character of its own is no longer within a word.
+    return normalise_text(_CHARACTER.sub(r" \1 ", normalise_text(text))).split()
