@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from hypothesis import settings
 from small_corpus import EPISODES, LOSS, MODEL, SPLIT, make_store
 
 from adaptts.episodes.batch import Utterances
@@ -15,6 +16,8 @@ from adaptts.features.store import FeatureStore
 from adaptts.strategies.learner import Setting
 
 torch.set_num_threads(THREADS)
+# The same examples in each run, and no deadline; `--hypothesis-profile default` draws others.
+settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
