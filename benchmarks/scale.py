@@ -8,7 +8,8 @@
 Corpora are generated: recordings of the embedded voices, written again under other speakers' names
 with another gain and noise, and read by the reader `folder` with resampling and alignment, since
 their phones are not told. For `grow`, each stage runs in a process of its own, whose start-up is
-not counted. What is generated lies in a temporary folder (TMPDIR says where), one size at a time.
+not counted (but that of its workers is, with --processes). What is generated, half a GB an hour,
+lies in a temporary folder (TMPDIR says where), one size at a time.
 """
 
 import argparse
@@ -220,7 +221,7 @@ def grow(sizes: Sequence[int], utterances: int, processes: int) -> None:
         hour = table["seconds"].sum() / 3600
         free = shutil.disk_usage(top).free
         needed = BYTES_AN_HOUR * hour * (max(sizes) + 1)
-        print(f"{max(sizes) * hour:.2f} h take up to {needed / 1e9:.1f} GB in {top}")
+        print(f"{max(sizes) * hour:.2f} h take up to {needed / 1e9:.1f} GB in {top}", flush=True)
         if free < needed:
             sys.exit(f"{free / 1e9:.1f} GB are free there; set TMPDIR, or ask for less")
         for size in sizes:
@@ -233,8 +234,9 @@ def grow(sizes: Sequence[int], utterances: int, processes: int) -> None:
             hours.append(size * hour)
             print(f"size {size}: {len(rows)} utterances, {hours[-1]:.2f} h", flush=True)
             for stage in STAGES:
-                taken[stage].append(run_stage(stage, folder, processes))
-                print(f"  {stage}: {taken[stage][-1]}", flush=True)
+                own = run_stage(stage, folder, processes)
+                taken[stage].append(own)
+                print(f"  {stage}: {own.cpu_seconds:.1f} CPU s, {own.seconds:.1f} s", flush=True)
             used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             print(f"  {used / 1e9:.2f} GB on disk, removed now", flush=True)
             shutil.rmtree(folder)
@@ -252,12 +254,11 @@ def summarise(taken: Mapping[str, Sequence[Taken]], hours: Sequence[float], proc
         by_size = [f"{each.cpu_seconds:.1f} s, {each.peak_mib:.0f} MiB" for each in found]
         print(stage, *by_size, f"{growth:.2f}", f"{extrapolate(hours, cpu) / 60:.1f}", sep=" | ")
     wall = extrapolate(hours, [each.seconds for each in taken["alignment"]]) / 60
-    print(
-        f"alignment of {VCTK_HOURS:.0f} h with {processes} processes: {wall:.1f} min of wall time"
-    )
+    print(f"alignment of {VCTK_HOURS:.0f} h, processes: {processes}; wall time: {wall:.1f} min")
     for each, own in zip(hours, taken["loader"], strict=True):
         rate = own.notes["step_ms"] / own.notes["batch_ms"]
-        print(f"loader, {each:.2f} h: {rate:.1f} × the model's rate; {own.notes}")
+        notes = ", ".join(f"{name} {value:.1f}" for name, value in own.notes.items())
+        print(f"loader, {each:.2f} h: {rate:.1f} × the model's rate; {notes}")
 
 
 def extrapolate(hours: Sequence[float], seconds: Sequence[float]) -> float:
