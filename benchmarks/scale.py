@@ -35,6 +35,7 @@ STAGES = ("corpus", "features", "alignment", "episodes", "loader")
 VOICES = 24  # at size 1
 SOURCE_RATE, RATE = 24000, 16000  # Hz, of what is generated and of the corpus
 BYTES_AN_HOUR = 0.5e9  # of what is generated, the corpus and its features
+ALIGNMENT_MINUTES = 30.0  # of VCTK's hours with two processes: no more is wanted
 VCTK_HOURS, VCTK_UTTERANCES, VCTK_SPEAKERS = 44.0, 44_000, 110
 BATCHES, STEPS = 400, 12
 
@@ -254,7 +255,10 @@ def summarise(taken: Mapping[str, Sequence[Taken]], hours: Sequence[float], proc
         by_size = [f"{each.cpu_seconds:.1f} s, {each.peak_mib:.0f} MiB" for each in found]
         print(stage, *by_size, f"{growth:.2f}", f"{extrapolate(hours, cpu) / 60:.1f}", sep=" | ")
     wall = extrapolate(hours, [each.seconds for each in taken["alignment"]]) / 60
-    print(f"alignment of {VCTK_HOURS:.0f} h, processes: {processes}; wall time: {wall:.1f} min")
+    print(
+        f"alignment of {VCTK_HOURS:.0f} h, processes: {processes}; wall time: {wall:.1f} min "
+        f"(with 2 at most {ALIGNMENT_MINUTES:.0f} are wanted)"
+    )
     for each, own in zip(hours, taken["loader"], strict=True):
         rate = own.notes["step_ms"] / own.notes["batch_ms"]
         notes = ", ".join(f"{name} {value:.1f}" for name, value in own.notes.items())
@@ -356,7 +360,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     growing = commands.add_parser("grow")
     growing.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16], help="two or more")
-    growing.add_argument("--utterances", type=int, default=4, help=f"of each of {VOICES} voices")
+    growing.add_argument(
+        "--utterances", type=int, default=4, help=f"of each of {VOICES} voices; 4 or more"
+    )
     growing.add_argument("--processes", type=int, default=1)
     adding = commands.add_parser("add")
     adding.add_argument("--speakers", type=int, default=100)
