@@ -359,7 +359,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="what grows how with the corpus")
     commands = parser.add_subparsers(dest="command", required=True)
     growing = commands.add_parser("grow")
-    growing.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16], help="two or more")
+    growing.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16])
     growing.add_argument(
         "--utterances", type=int, default=4, help=f"of each of {VOICES} voices; 4 or more"
     )
@@ -372,6 +372,8 @@ def main() -> None:
     arguments = parser.parse_args()
     match arguments.command:
         case "grow":
+            if len(arguments.sizes) < 2:
+                parser.error("--sizes: growth shows between two or more")
             grow(arguments.sizes, arguments.utterances, arguments.processes)
         case "add":
             add(arguments.speakers, arguments.utterances)
