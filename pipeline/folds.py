@@ -29,7 +29,8 @@ SHARED = ("src", "pipeline", "profiles", "splits", "dvc.yaml", "Snakefile", ".dv
           ".dvc/config", ".dvc/plots", "downloads", "mlflow.db", "mlartifacts")  # fmt: skip
 DIFFERING = ("name", "split", "folds")  # sections of params.yaml
 # Parameters that may name a file or folder relative to this one.
-PATHS = (("corpus", "path"), ("corpus", "mirror"), ("corpus", "exclude"), ("evaluation", "weights"))
+PATHS = ("corpus.path", "corpus.mirror", "corpus.exclude", "model.vocoder_file.path",
+         "evaluation.weights")  # fmt: skip
 
 
 def folders(experiment: params.Experiment) -> list[Path]:
@@ -82,11 +83,19 @@ def _params(values: Mapping[str, Any], number: int) -> dict[str, Any]:
         "split": {**values["split"], **values["folds"][number - 1]},
         "folds": [],
     }
-    for section, key in PATHS:
-        path = own[section].get(key)
-        if path is not None and Path(path).exists():
-            own[section] = {**own[section], key: str(Path(path).absolute())}
+    for path in PATHS:
+        own = _with_absolute(own, *path.split("."))
     return own
+
+
+def _with_absolute(values: Mapping[str, Any], name: str, *inner: str) -> dict[str, Any]:
+    """The values with an absolute path at name.inner, where there is one to a file or folder."""
+    value = values.get(name)
+    if inner and isinstance(value, Mapping):
+        value = _with_absolute(value, *inner)
+    elif isinstance(value, str) and Path(value).exists():
+        value = str(Path(value).absolute())
+    return {**values, name: value} if name in values else dict(values)
 
 
 def _settings() -> str:

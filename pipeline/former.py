@@ -1,5 +1,8 @@
 """What the last run of a stage has left, as DVC keeps it: outputs are removed before a run."""
 
+import hashlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -27,6 +30,30 @@ def former_files(stage: Stage, out: str) -> dict[str, Path]:
             }
     except DvcException:
         return {}
+
+
+def former_reader(stage: Stage, out: str) -> Callable[[str], bytes | None]:
+    """What reads a file of a folder as the stage has last written it, by path within the folder.
+
+    It gives None for a file that is not there or damaged. A damaged one is removed from DVC's
+    cache, which would keep it in place of a good one, and told of.
+    """
+    files = former_files(stage, out)
+
+    def read(name: str) -> bytes | None:
+        path = files.get(name)
+        if path is None or not path.is_file():
+            return None
+        content = path.read_bytes()
+        # The cache names a file by the MD5 of its bytes, the first two digits being a folder.
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if digest == path.parent.name + path.name:
+            return content
+        path.unlink(missing_ok=True)
+        print(f"{stage.address}: {path} (former {name}) was damaged, so removed", file=sys.stderr)
+        return None
+
+    return read
 
 
 def _is_code(path: str) -> bool:

@@ -95,7 +95,7 @@ def test_the_archive_gives_the_same_corpus_as_its_copy(copy, tmp_path, top, name
     where = archive if named == "path" else archive.parent
     found = prepare(tmp_path / "corpus", **{named: str(where)})
     files = [path.relative_to(found.folder) for path in found.folder.rglob("*") if path.is_file()]
-    assert len(files) == 3 + len(found.table)
+    assert len(files) == 4 + len(found.table)
     for path in files:
         assert (found.folder / path).read_bytes() == (expected.folder / path).read_bytes()
 

@@ -150,12 +150,21 @@ def test_a_failing_fold_is_named_and_is_all_that_is_left_to_do() -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_relative_path_means_the_same_in_a_fold() -> None:
-    Path("recordings").mkdir()
-    set_param("corpus.path", "recordings")
+@pytest.mark.parametrize(
+    "key",
+    ["corpus.path", "corpus.mirror", "corpus.exclude", "model.vocoder_file.path",
+     "evaluation.weights"],
+)  # fmt: skip
+def test_a_relative_path_means_the_same_in_a_fold(key: str) -> None:
+    Path("mine").write_bytes(b"recordings, a list or a vocoder")
+    set_param("model.vocoder", "exported")
+    set_param("model.vocoder_file", {"path": "elsewhere", "sha256": "0" * 64})
+    set_param(key, "mine")
     make_plans()
     fold = yaml.safe_load(Path("folds/1/params.yaml").read_text(encoding="utf-8"))
-    assert fold["corpus"]["path"] == str(Path("recordings").absolute())
+    for name in key.split("."):
+        fold = fold[name]
+    assert fold == str(Path("mine").absolute())
 
 
 @pytest.mark.usefixtures("repository")

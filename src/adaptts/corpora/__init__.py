@@ -15,10 +15,12 @@ from adaptts.corpora import (
     kaldi,
     libritts,
     ljspeech,
+    origins,
     recorded,
     synthetic,
     vctk,
 )
+from adaptts.corpora.origins import Former
 from adaptts.params import CorpusParams
 
 
@@ -28,8 +30,17 @@ class Reader(Protocol):
     For recordings, a function that finds them is enough: see `recorded`.
     """
 
-    def prepare(self, params: CorpusParams, folder: Path, downloads: Path) -> None:
+    def prepare(
+        self,
+        params: CorpusParams,
+        folder: Path,
+        downloads: Path,
+        former: Former = origins.nothing,
+    ) -> int:
         """Fill the empty `folder` with the corpus; keep what is downloaded under `downloads`.
+
+        Recordings of the last run, which `former` reads, may be taken from there if they are what
+        would be made now. Returns how many were; none changes a bit of the result.
 
         Raises a `ValueError` or `OSError` whose message names thing, rule and remedy.
         """

@@ -1,7 +1,7 @@
 """The form that every corpus takes: a table of utterances, its recordings, and where they are from.
 
 A corpus folder holds `manifest.csv`, `corpus.json`, `grammar.jsgf`, the recordings, and, where the
-phones are known exactly, `phones.parquet`.
+phones are known exactly, `phones.parquet`; a reader may add files, such as `origins.json`.
 """
 
 import dataclasses

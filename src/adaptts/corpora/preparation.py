@@ -1,7 +1,8 @@
 """What is done to a recording before a corpus has it: its rate, its ends and its level."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,12 @@ class Level:
     gain: float
     lufs: float | None = None  # what was measured, of the utterance or of its speaker
     note: str | None = None
+
+
+def settings(params: CorpusParams) -> dict[str, Any]:
+    """Those of the parameters that a recording's samples hang on: what is used below."""
+    values = asdict(params)
+    return {name: values[name] for name in ("sampling_rate", "resampler", "trim", "loudness")}
 
 
 def prepare(source: Source, params: CorpusParams) -> Prepared:

@@ -2,17 +2,21 @@
 
 A reader only says what there is: rows with text and recording, and what the corpus is known to
 lack. Here the rows are checked, those that a list excludes are left out, subsets are drawn, and
-the recordings are brought to the corpus' rate and level.
+the recordings are brought to the corpus' rate and level, but for those that the last run has
+brought there from the same source: see `origins`.
 """
 
 import csv
+import hashlib
 import io
 import math
 import os
 import re
 import unicodedata
+import zipfile
+import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -23,10 +27,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from adaptts.corpora import archives, audio, inspection, manifest, preparation, transcripts
+from adaptts.corpora import (
+    archives,
+    audio,
+    inspection,
+    manifest,
+    origins,
+    preparation,
+    transcripts,
+)
 from adaptts.corpora.audio import AudioError
 from adaptts.corpora.content import copies
 from adaptts.corpora.manifest import CorpusInfo, ManifestError, Remark
+from adaptts.corpora.origins import Brought, Former
 from adaptts.corpora.pronunciation import texts_of, transcribe
 from adaptts.corpora.transcripts import Source
 from adaptts.corpora.wording import spoken_words
@@ -76,19 +89,30 @@ class Reader:
 
     find: Find
 
-    def prepare(self, params: CorpusParams, folder: Path, downloads: Path) -> None:
+    def prepare(
+        self,
+        params: CorpusParams,
+        folder: Path,
+        downloads: Path,
+        former: Former = origins.nothing,
+    ) -> int:
         """Make the corpus in `folder`; see `corpora.Reader`.
 
         Raises `ManifestError` with a line for everything that cannot be used; with
         `corpus.tolerate`, those rows are left out and stand in corpus.json.
         """
         found = select(self.find(params, downloads), params)
-        table, info, prepared = _bring(found, params, folder)
+        keys = _keys(found.rows, params)
+        brought, reused = _bring(found.rows, params, folder, keys, origins.read(former))
+        table, info, prepared = _describe(found, brought, params)
         texts = found.words or (spoken_words(text, params.language) for text in table["text"])
         grammar = manifest.alternatives(texts)
         manifest.write(folder, table, info, grammar)
         if params.trim or params.loudness:
             prepared.to_csv(folder / "preparation.csv", index=False, lineterminator="\n")
+        paths = [_path(row) for row in found.rows]
+        origins.write(folder, keys, dict(zip(paths, brought, strict=True)))
+        return reused
 
 
 def obtain(
@@ -277,20 +301,61 @@ def _read_exclusions(path: Path) -> dict[str, str]:
         raise ManifestError(f"{path} is not CSV in UTF-8: {error}; save it as such") from None
 
 
+def _keys(rows: Sequence[Row], params: CorpusParams) -> dict[str, str]:
+    """For each recording, by its path, a hash of what it is made from."""
+    sources = side_by_side(lambda row: _hash(row.source), rows, "sources")
+    # The loudness of a speaker hangs on all that the speaker says.
+    together = params.loudness is not None and params.loudness.per == "speaker"
+    of_speaker: dict[str, list[str]] = defaultdict(list)
+    for row, source in zip(rows, sources, strict=True):
+        of_speaker[row.speaker] += [source] if together else []
+    shared = {speaker: origins.key_of(own) for speaker, own in of_speaker.items()}
+    settings = preparation.settings(params)
+    return {
+        _path(row): origins.key_of(settings, shared[row.speaker], row.utterance, source)
+        for row, source in zip(rows, sources, strict=True)
+    }
+
+
+def _hash(source: Source) -> str:
+    try:
+        return hashlib.sha256(source.read_bytes()).hexdigest()
+    except (OSError, zipfile.BadZipFile, zlib.error):
+        return ""  # which is reported when the recording is made
+
+
 def _bring(
-    found: Found, params: CorpusParams, folder: Path
-) -> tuple[pd.DataFrame, manifest.CorpusInfo, pd.DataFrame]:
+    rows: Sequence[Row],
+    params: CorpusParams,
+    folder: Path,
+    keys: Mapping[str, str],
+    last: origins.Last,
+) -> tuple[list[Brought], int]:
     """Write the recordings.
 
-    Returns the manifest's table, what is to be said of the corpus, and what was done to each
-    recording.
+    Returns what became of each, and how many are those of the last run.
     """
-    loudness = _speakers_loudness(found.rows, params)
+    taken = side_by_side(
+        lambda row: last.take(_path(row), keys[_path(row)], folder), rows, "last run"
+    )
+    rest = [row for row, each in zip(rows, taken, strict=True) if each is None]
+    speakers = {row.speaker for row in rest}
+    loudness = _speakers_loudness([row for row in rows if row.speaker in speakers], params)
 
-    def bring(row: Row) -> _Brought:
-        return _bring_one(row, folder, params, loudness.get(row.speaker))
+    def make(row: Row) -> Brought:
+        return _make(row, folder, params, loudness.get(row.speaker))
 
-    brought = side_by_side(bring, found.rows, params.reader)
+    made = iter(side_by_side(make, rest, params.reader))
+    return [each or next(made) for each in taken], len(rows) - len(rest)
+
+
+def _describe(
+    found: Found, brought: Sequence[Brought], params: CorpusParams
+) -> tuple[pd.DataFrame, manifest.CorpusInfo, pd.DataFrame]:
+    """The manifest's table, what is to be said of the corpus, and what was done to each recording.
+
+    Of those that can be used.
+    """
     problems = [
         (row, each.problem)
         for row, each in zip(found.rows, brought, strict=True)
@@ -337,7 +402,7 @@ def _speakers_loudness(rows: Sequence[Row], params: CorpusParams) -> dict[str, f
         try:
             return preparation.prepare(row.source, params).block_powers(params)
         except AudioError:
-            return None  # which is reported when the recording is brought
+            return None  # which is reported when the recording is made
 
     powers: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     for row, own in zip(rows, side_by_side(measure, rows, "loudness"), strict=True):
@@ -346,31 +411,18 @@ def _speakers_loudness(rows: Sequence[Row], params: CorpusParams) -> dict[str, f
     return {speaker: preparation.loudness_together(own) for speaker, own in powers.items()}
 
 
-@dataclass(frozen=True)
-class _Brought:
-    """What became of one recording."""
-
-    seconds: float = 0.0
-    content: str = ""  # see content.content_hash
-    notes: tuple[str, ...] = ()
-    problem: str | None = None
-    prepared: dict[str, float | None] = field(default_factory=dict)  # a row of preparation.csv
-
-
-def _bring_one(
-    row: Row, folder: Path, params: CorpusParams, speaker_lufs: float | None
-) -> _Brought:
+def _make(row: Row, folder: Path, params: CorpusParams, speaker_lufs: float | None) -> Brought:
     try:
         prepared = preparation.prepare(row.source, params)
     except AudioError as error:
-        return _Brought(problem=str(error))
+        return Brought(problem=str(error))
     level = preparation.level(prepared, params, speaker_lufs)
     rate = params.sampling_rate
     finished = audio.finish(prepared.waveform, rate, row.utterance, level.gain)
     audio.write(folder / _path(row), finished, rate)
     notes = [*inspection.notes(prepared.recording), *filter(None, [level.note])]
     before, after = prepared.cut_seconds
-    return _Brought(
+    return Brought(
         len(finished) / rate,
         prepared.content,
         tuple(notes),

@@ -24,9 +24,10 @@ import pandas as pd
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
-from adaptts.corpora import audio, espeak, manifest
+from adaptts.corpora import audio, espeak, manifest, origins
 from adaptts.corpora.content import content_hash
 from adaptts.corpora.manifest import SILENCE
+from adaptts.corpora.origins import Former
 from adaptts.params import CorpusParams
 
 SLOTS = (
@@ -102,13 +103,15 @@ class Utterance:
     text: str
 
 
-def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
-    """Make the corpus in `folder`; nothing is downloaded.
+def prepare(
+    params: CorpusParams, folder: Path, downloads: Path, former: Former = origins.nothing
+) -> int:
+    """Make the corpus in `folder`; nothing is downloaded, and all of it is made each time.
 
     Raises `ManifestError` where the parameters ask for what there is not, and `SynthesisError`
     where espeak-ng does not run.
     """
-    del downloads
+    del downloads, former
     _check_nothing_is_for_recordings(params)
     utterances = list(_choose_utterances(params))
     with ExitStack() as stack:
@@ -135,6 +138,7 @@ def prepare(params: CorpusParams, folder: Path, downloads: Path) -> None:
         phones, contents = zip(*bar, strict=True)
     table = _tabulate(utterances, [each["end_seconds"].iloc[-1] for each in phones], contents)
     manifest.write(folder, table, _describe(params, version), grammar(), pd.concat(phones))
+    return 0
 
 
 def voices() -> list[Voice]:
