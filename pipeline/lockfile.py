@@ -38,7 +38,9 @@ def record(lockfile: Lockfile, stages: Sequence[PipelineStage], **options: Any) 
     """
     path = Path(lockfile.path)
     text = path.read_text(encoding="utf-8") if path.exists() else HEAD
-    parts = [split(dumps_yaml({**SCHEMA, "stages": to_lockfile(stage, **options)})) for stage in stages]
+    parts = [
+        split(dumps_yaml({**SCHEMA, "stages": to_lockfile(stage, **options)})) for stage in stages
+    ]
     entries: dict[str, str] = {}
     for part in [split(text), *parts]:
         if part is None:
