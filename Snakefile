@@ -134,6 +134,7 @@ for folder, plan in plans.items():
                 [str(CHANGED)] if stage.name in plan.reasons else [],
             output:
                 [output(out) for out in outputs_of(folder, stage)],
+            priority: plan.urgency(stage)
             threads: processes_of(stage)
             resources:
                 **plan.resources(stage),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,21 @@ class Plan:
         """
         wanted = stage.meta["resources"]
         return {**wanted, "gpu": wanted.get("gpu", 0) if self.gpu else 0}
+
+    def urgency(self, stage: PipelineStage) -> int:
+        """The minutes of meta.resources from the stage's start to the end, by the longest way.
+
+        With the most urgent first, no long chain of stages is left over when all else is done.
+        """
+        return self._urgencies[stage]
+
+    @cached_property
+    def _urgencies(self) -> dict[PipelineStage, int]:
+        found: dict[PipelineStage, int] = {}
+        for stage in networkx.topological_sort(self.graph):  # the last stage comes first
+            later = [found[each] for each in self.graph.predecessors(stage)]
+            found[stage] = stage.meta["resources"]["runtime"] + max(later, default=0)
+        return found
 
     def summary(self) -> str:
         """What will run, a line for each reason."""

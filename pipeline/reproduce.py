@@ -12,6 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
+from pipeline.lockfile import record_quickly
 from pipeline.patience import patiently
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("stage", help="its address, such as train@maml-0")
     address = parser.parse_args().stage
     logging.getLogger("dvc").setLevel(logging.ERROR)
+    record_quickly()
     try:
         patiently(address, lambda: reproduce(address))
     except DvcException as error:

@@ -1,7 +1,6 @@
 """A new voice from its support set: gradient steps, looked at on the way."""
 
 import contextlib
-import copy
 import itertools
 import json
 import time
@@ -12,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from adaptts.compilation import compiled_voice_loss
 from adaptts.episodes.batch import Batch, Utterances, stretch, take
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend
-from adaptts.models.acoustic import SPEAKER, AcousticModel
+from adaptts.models.acoustic import SPEAKER, AcousticModel, Synthesis
 from adaptts.models.adapted import Adapted, make_adapted
 from adaptts.objectives import voice_loss
 from adaptts.params import Experiment, LossParams, MannerParams, ParamsError, parse
@@ -167,6 +167,17 @@ def _square_distance(one: Parameters, other: Parameters) -> Tensor:
     return torch.stack([(one[name] - other[name]).square().sum() for name in one]).sum()
 
 
+class Speaking(nn.Module):
+    """An acoustic model that is called to synthesise, which `functional_call` does with weights."""
+
+    def __init__(self, acoustic: AcousticModel) -> None:
+        super().__init__()
+        self.acoustic = acoustic
+
+    def forward(self, phones: Tensor, phone_mask: Tensor, speaker: Tensor) -> Synthesis:
+        return self.acoustic.synthesise(phones, phone_mask, speaker)
+
+
 @torch.no_grad()
 def speak(
     acoustic: AcousticModel, voice: Parameters, queries: Batch, utterances: Utterances
@@ -175,11 +186,10 @@ def speak(
 
     Raises DivergedError if what the voice says is not finite.
     """
-    weights = {name: value for name, value in voice.items() if name != SPEAKER}
+    weights = {f"acoustic.{name}": value for name, value in voice.items() if name != SPEAKER}
     speaker = voice[SPEAKER].expand(len(queries), -1)
-    speaking = copy.deepcopy(acoustic)
-    speaking.load_state_dict(weights)
-    said = speaking.synthesise(queries.phones, queries.phone_mask, speaker).cpu()
+    text = queries.phones, queries.phone_mask
+    said = functional_call(Speaking(acoustic), weights, (*text, speaker)).cpu()
     if not all(torch.isfinite(part).all() for part in (said.mel, said.durations, said.pitch)):
         raise DivergedError("what the voice says is not finite; choose a smaller step size")
     normal = utterances.normalisation

@@ -27,7 +27,7 @@ stages:
     deps: [first-0]
     params: [report.seed]
     outs: [second]
-    meta: {resources: {runtime: 5}}
+    meta: {resources: {runtime: 7}}
 """
 
 
@@ -71,7 +71,14 @@ def test_a_gpu_is_asked_for_where_one_is_used() -> None:
         plan = make_plan()
         asked = {stage.addressing: plan.resources(stage) for stage in plan.graph}
         assert asked["first@0"] == {"runtime": 5, "gpu": gpus}
-        assert asked["second"] == {"runtime": 5, "gpu": 0}
+        assert asked["second"] == {"runtime": 7, "gpu": 0}
+
+
+@pytest.mark.usefixtures("repository")
+def test_stages_with_the_most_to_come_are_the_most_urgent() -> None:
+    plan = make_plan()
+    urgency = {stage.addressing: plan.urgency(stage) for stage in plan.graph}
+    assert urgency == {"first@0": 5 + 7, "second": 7}
 
 
 def test_changed_files_are_told(repository: Path) -> None:
