@@ -9,6 +9,7 @@ import copy
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.func import grad_and_value
+from torch.func import grad, grad_and_value
 
 from adaptts.episodes.batch import Batch
 from adaptts.models.acoustic import AcousticModel, Parameters
@@ -41,12 +42,17 @@ def compiled_voice_loss(
     batch: Batch,
     weights: LossParams,
 ) -> Tensor:
-    """The `voice_loss` of a voice made of both parts; it can be differentiated once, by `own`."""
-    gradient = _compile(_Structure(acoustic), weights)
+    """The `voice_loss` of a voice made of both parts, which can be differentiated by `own`.
+
+    That gradient can be differentiated once more, by both parts. Of the way there nothing is kept
+    but the parameters: the second derivative is a code of its own, compiled when first called for.
+    """
+    code = _compile(_Structure(acoustic), weights)
+    tensors = _of_any_length(batch)
     with torch.no_grad():
-        parts = [_constants(part) for part in (own, shared)]
-        gradients, value = gradient(*parts, *_of_any_length(batch))
-    return _Known.apply(value, [gradients[name] for name in own], *own.values())
+        gradients, value = code.gradient(_constants(own), _constants(shared), *tensors)
+    known = [gradients[name] for name in own]
+    return _Known.apply(value, known, (code, list(own), list(shared), tensors), *own.values(), *shared.values())
 
 
 class _Structure:
@@ -63,14 +69,35 @@ class _Structure:
         return isinstance(other, _Structure) and self.shapes == other.shapes
 
 
+@dataclass(frozen=True)
+class _Code:
+    """Functions of own, shared, for the second a direction, and a batch's tensors."""
+
+    gradient: Callable[..., Any]  # by `own`, and the loss
+    # Of the gradient's product with a direction, by `own` and by `shared`.
+    curvature: Callable[..., Any]
+
+
 @cache
-def _compile(structure: _Structure, weights: LossParams) -> Callable[..., Any]:
+def _compile(structure: _Structure, weights: LossParams) -> _Code:
     acoustic = copy.deepcopy(structure.acoustic).to("meta")
 
     def loss(own: Parameters, shared: Parameters, *batch: Tensor) -> Tensor:
         return voice_loss(acoustic, {**shared, **own}, Batch.from_tensors(batch), weights)
 
-    return torch.compile(grad_and_value(loss), fullgraph=True)
+    def curvature(
+        own: Parameters, shared: Parameters, direction: Parameters, *batch: Tensor
+    ) -> tuple[Parameters, Parameters]:
+        def slope(own: Parameters, shared: Parameters) -> Tensor:
+            gradient = grad(loss)(own, shared, *batch)
+            return torch.stack([(gradient[n] * direction[n]).sum() for n in own]).sum()
+
+        return grad(slope, argnums=(0, 1))(own, shared)
+
+    return _Code(
+        torch.compile(grad_and_value(loss), fullgraph=True),
+        torch.compile(curvature, fullgraph=True),
+    )
 
 
 def _constants(parameters: Parameters) -> Parameters:
@@ -91,11 +118,36 @@ class _Known(Function):
     """A number whose gradient has been computed with it."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *inputs: Tensor) -> Tensor:
-        ctx.gradients = gradients
+    def forward(
+        ctx: Any, value: Tensor, known: list[Tensor], place: tuple, *inputs: Tensor
+    ) -> Tensor:
+        ctx.known, ctx.place = known, place
+        ctx.save_for_backward(*inputs)
         return value.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(by_value * gradient for gradient in ctx.gradients)
+        inputs = ctx.saved_tensors
+        found = _Gradient.apply(ctx.known, ctx.place, *inputs)
+        nothing = [None] * (len(inputs) - len(found))
+        return None, None, None, *(by_value * gradient for gradient in found), *nothing
+
+
+class _Gradient(Function):
+    """The gradient that is known, whose own derivative is computed when it is called for."""
+
+    @staticmethod
+    def forward(ctx: Any, known: list[Tensor], place: tuple, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.place = place
+        ctx.save_for_backward(*inputs)
+        return tuple(gradient.detach() for gradient in known)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
+        code, own, shared, batch = ctx.place
+        values = iter(ctx.saved_tensors)
+        parts = [{name: next(values).detach() for name in names} for names in (own, shared)]
+        by_own, by_shared = code.curvature(*parts, dict(zip(own, direction, strict=True)), *batch)
+        found = [*(by_own[name] for name in own), *(by_shared[name] for name in shared)]
+        return None, None, *found

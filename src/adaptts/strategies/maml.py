@@ -128,12 +128,13 @@ class Maml(Strategy):
         if first.stacked:
             start = {name: value.expand(len(first), *value.shape) for name, value in start.items()}
         steps = descend(
-            lambda adapted: self.loss(learner, adapted, next(support), twice=self.second_order),
+            lambda adapted: self.loss(learner, adapted, next(support)),
             start,
             self.inner_rule(learner),
             differentiable=True,
             second_order=self.second_order,
-            recompute=self.second_order and self.params.recompute,
+            # What is compiled keeps no graph of a step anyway.
+            recompute=self.second_order and self.params.recompute and not self.setting.compile,
         )
         try:
             yield from islice(steps, self.params.inner_steps)
@@ -143,16 +144,10 @@ class Maml(Strategy):
     def inner_rule(self, learner: Learner) -> UpdateRule:
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
 
-    def loss(
-        self, learner: Learner, adapted: Parameters, batch: Batch, twice: bool = False
-    ) -> Tensor:
-        """The loss of a voice, of which what has not adapted is as at the start; or their sum.
-
-        twice: whether its gradient by what has adapted will be differentiated in turn, as what is
-        compiled cannot be.
-        """
+    def loss(self, learner: Learner, adapted: Parameters, batch: Batch) -> Tensor:
+        """The loss of a voice, of which what has not adapted is as at the start; or their sum."""
         initial, weights = self.initial(learner), self.setting.loss
-        if self.setting.compile and not (twice or batch.stacked):
+        if self.setting.compile and not batch.stacked:
             own = {**initial, **adapted}
             return compiled_voice_loss(learner.acoustic, {}, own, batch, weights)
         if not batch.stacked:
