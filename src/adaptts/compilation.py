@@ -8,9 +8,9 @@ process to the next.
 import copy
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -41,18 +41,52 @@ def compiled_voice_loss(
     own: Parameters,
     batch: Batch,
     weights: LossParams,
+    *,
+    keep: bool = False,
 ) -> Tensor:
-    """The `voice_loss` of a voice made of both parts, which can be differentiated by `own`.
+    """The `voice_loss` of a voice made of both parts; it can be differentiated by `own`.
 
-    That gradient can be differentiated once more, by both parts. Of the way there nothing is kept
-    but the parameters: the second derivative is a code of its own, compiled when first called for.
+    That gradient can be differentiated in turn, by both parts. With `keep`, what this reads is kept
+    from here on; without, it begins anew from the parameters: less memory, more time.
     """
-    code = _compile(_Structure(acoustic), weights)
-    tensors = _of_any_length(batch)
-    with torch.no_grad():
-        gradients, value = code.gradient(_constants(own), _constants(shared), *tensors)
-    known = [gradients[name] for name in own]
-    return _Known.apply(value, known, (code, list(own), list(shared), tensors), *own.values(), *shared.values())
+    code, tensors = _compile(_Structure(acoustic), weights), _of_any_length(batch)
+    parts = [_leaves(part, keep) for part in (own, shared)]
+    with torch.set_grad_enabled(keep):
+        by_name, value = code.gradient(*parts, *tensors)
+    gradient = [by_name[name] for name in own]
+    if keep:
+        leaves = [leaf for part in parts for leaf in part.values()]
+        derivative = partial(_kept_derivative, gradient, leaves)
+    else:
+        derivative = partial(_derivative_anew, code, *parts, tensors)
+    known = [part.detach() for part in gradient]
+    return _Known.apply(value.detach(), known, derivative, *own.values(), *shared.values())
+
+
+# The derivative of a gradient: from a direction, a tensor for each of `own`, the derivatives of
+# the gradient's product with the direction, by each of `own` and then of `shared`.
+Derivative = Callable[[Sequence[Tensor]], Iterable[Tensor | None]]
+
+
+def _kept_derivative(
+    gradient: list[Tensor], leaves: list[Tensor], direction: Sequence[Tensor]
+) -> Iterable[Tensor | None]:
+    # Some of the gradient may be constant.
+    pairs = [pair for pair in zip(gradient, direction, strict=True) if pair[0].requires_grad]
+    varying, along = zip(*pairs, strict=True)
+    return torch.autograd.grad(varying, leaves, along, allow_unused=True)
+
+
+def _derivative_anew(
+    code: "_Code",
+    own: Parameters,
+    shared: Parameters,
+    batch: list[Tensor],
+    direction: Sequence[Tensor],
+) -> Iterable[Tensor | None]:
+    named = dict(zip(own, direction, strict=True))
+    by_own, by_shared = code.curvature(own, shared, named, *batch)
+    return *(by_own[name] for name in own), *(by_shared[name] for name in shared)
 
 
 class _Structure:
@@ -71,11 +105,10 @@ class _Structure:
 
 @dataclass(frozen=True)
 class _Code:
-    """Functions of own, shared, for the second a direction, and a batch's tensors."""
+    """Each is compiled when it is called first."""
 
-    gradient: Callable[..., Any]  # by `own`, and the loss
-    # Of the gradient's product with a direction, by `own` and by `shared`.
-    curvature: Callable[..., Any]
+    gradient: Callable[..., Any]  # own, shared, batch -> by each of `own`, and the loss
+    curvature: Callable[..., Any]  # own, shared, direction, batch -> its derivative by both
 
 
 @cache
@@ -100,9 +133,9 @@ def _compile(structure: _Structure, weights: LossParams) -> _Code:
     )
 
 
-def _constants(parameters: Parameters) -> Parameters:
+def _leaves(parameters: Parameters, differentiable: bool) -> Parameters:
     """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
-    return {name: value.detach() for name, value in parameters.items()}
+    return {n: value.detach().requires_grad_(differentiable) for n, value in parameters.items()}
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
@@ -119,35 +152,32 @@ class _Known(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, value: Tensor, known: list[Tensor], place: tuple, *inputs: Tensor
+        ctx: Any, value: Tensor, known: list[Tensor], derivative: Derivative, *inputs: Tensor
     ) -> Tensor:
-        ctx.known, ctx.place = known, place
+        ctx.known, ctx.derivative = known, derivative
         ctx.save_for_backward(*inputs)
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
-        inputs = ctx.saved_tensors
-        found = _Gradient.apply(ctx.known, ctx.place, *inputs)
-        nothing = [None] * (len(inputs) - len(found))
-        return None, None, None, *(by_value * gradient for gradient in found), *nothing
+        found, inputs = ctx.known, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            found = _Gradient.apply(found, ctx.derivative, *inputs)
+        beyond = [None] * (len(inputs) - len(found))
+        return None, None, None, *(by_value * gradient for gradient in found), *beyond
 
 
 class _Gradient(Function):
-    """The gradient that is known, whose own derivative is computed when it is called for."""
+    """A gradient that is known, as what can be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, known: list[Tensor], place: tuple, *inputs: Tensor) -> tuple[Tensor, ...]:
-        ctx.place = place
-        ctx.save_for_backward(*inputs)
+    def forward(
+        ctx: Any, known: list[Tensor], derivative: Derivative, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.derivative = derivative
         return tuple(gradient.detach() for gradient in known)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
-        code, own, shared, batch = ctx.place
-        values = iter(ctx.saved_tensors)
-        parts = [{name: next(values).detach() for name in names} for names in (own, shared)]
-        by_own, by_shared = code.curvature(*parts, dict(zip(own, direction, strict=True)), *batch)
-        found = [*(by_own[name] for name in own), *(by_shared[name] for name in shared)]
-        return None, None, *found
+        return None, None, *ctx.derivative(direction)
