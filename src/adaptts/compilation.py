@@ -140,7 +140,8 @@ def _leaves(parameters: Parameters, differentiable: bool) -> Parameters:
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
     """The batch's tensors, which say that utterances, phones and frames may be more or fewer."""
-    tensors = batch.tensors()
+    # Contiguous, else how they lie would count too.
+    tensors = [tensor.contiguous() for tensor in batch.tensors()]
     for tensor in tensors:
         for axis in range(min(tensor.ndim, 2)):
             torch._dynamo.maybe_mark_dynamic(tensor, axis)
