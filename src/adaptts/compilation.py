@@ -84,7 +84,7 @@ def _derivative_anew(
     batch: list[Tensor],
     direction: Sequence[Tensor],
 ) -> Iterable[Tensor | None]:
-    named = dict(zip(own, direction, strict=True))
+    named = {name: part.detach() for name, part in zip(own, direction, strict=True)}
     by_own, by_shared = code.curvature(own, shared, named, *batch)
     return *(by_own[name] for name in own), *(by_shared[name] for name in shared)
 
