@@ -49,21 +49,21 @@ shared with other work; the plain model took 185 to 200 ms):
   1.53 times as quick as learn2learn's step; kept as `training.compile`.
 - What makes the compiler fix a length: F.linear of three axes inside torch.func.grad (a product of
   matrices does not), F.embedding differentiated twice (index_select does not), a batch cut from
-  another, for how it lies in memory (hence contiguous), and any torch.func.jvp of a gradient. Not
-  at all does it take torch.abs twice: its second derivative is "on meta".
+  another, for how it lies in memory (hence contiguous). Not at all does it take torch.abs twice,
+  whose second derivative it holds to be on another device, nor once by torch.func.jvp.
 - torch.compile at second order, for any length. Kept: differentiating the compiled gradient, where
   AOTAutograd keeps what is read again: 1.42 times as quick as learn2learn's step, 94.7 MiB of
   tensors beside its 81.5. And with `recompute` a compiled product with the Hessian, begun anew
   from each step's parameters: 1.37 times, 30.0 MiB, of which 19.4 are that product's own. Gradients
-  within 5e-7 of 2.2. (Medians of 5 rounds beside so much other work that each process had a sixth of
-  a core; three rounds before: 1.38 for the latter, 1.63 at first order.) The product alone takes 33
-  ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
+  within 5e-7, the largest being 2.2. (Medians of 5 rounds beside so much other work that a process
+  had a sixth of a core; in 3 rounds before: 1.38 for the latter, 1.63 at first order.) The product
+  alone takes 33 ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
 - What compiling takes: 41 CPU seconds for first order, 113 more for the one and 112 for the other,
-  the C++ compiler's own not counted. From the cache: 12, then 8 and 12, in which all is traced anew.
+  the C++ compiler's own not counted. From the cache: 12, then 8 and 12, as all is traced anew.
 - Where a compiled adaptation, 17 ms a step, has its time: 12 ms in the gradient (10.6 in the code),
   3 to 5 in Adam, whose temporaries are memory new to the process, and which takes the root of
   zeros, that no gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits
-  differ, 0.25. Adam in place, with the same bits: a quarter quicker, 5 % of a step; not kept.
+  differ, 0.25. Adam in place, with the same bits: a sixth to a quarter quicker; not kept.
 - Several tasks in one pass on the processor: 8 to 15 % quicker, for the memory of all; one task by
   the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
