@@ -52,12 +52,12 @@ shared with other work; the plain model took 185 to 200 ms):
   another, for how it lies in memory (hence contiguous). Not at all does it take torch.abs twice,
   whose second derivative it holds to be on another device, nor once by torch.func.jvp.
 - torch.compile at second order, for any length. Kept: differentiating the compiled gradient, where
-  AOTAutograd keeps what is read again: 1.42 times as quick as learn2learn's step, 94.7 MiB of
-  tensors beside its 81.5. And with `recompute` a compiled product with the Hessian, begun anew
-  from each step's parameters: 1.37 times, 30.0 MiB, of which 19.4 are that product's own. Gradients
-  within 5e-7, the largest being 2.2. (Medians of 5 rounds beside so much other work that a process
-  had a sixth of a core; in 3 rounds before: 1.38 for the latter, 1.63 at first order.) The product
-  alone takes 33 ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
+  AOTAutograd keeps what is read again: 1.38 to 1.42 times as quick as learn2learn's step, 94.7
+  MiB of tensors beside its 81.5. And with `recompute` a compiled product with the Hessian, begun
+  anew from each step's parameters: 1.35 to 1.37 times, 30.0 MiB, 19.4 of them that product's.
+  Gradients within 5e-7, the largest being 2.2. (Medians of 5 rounds beside so much other work that
+  a process had a sixth of a core; the lower ones of 7 rounds later.) The product alone takes 33
+  ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
 - What compiling takes: 41 CPU seconds for first order, 113 more for the one and 112 for the other,
   the C++ compiler's own not counted. From the cache: 12, then 8 and 12, as all is traced anew.
 - Where a compiled adaptation, 17 ms a step, has its time: 12 ms in the gradient (10.6 in the code),
