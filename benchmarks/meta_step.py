@@ -46,11 +46,24 @@ shared with other work; the plain model took 185 to 200 ms):
   time; first order has no faults. Denormals flushed to zero: no gain seen.
 - torch.compile with oneDNN's convolutions and lengths fixed, first order: 1.59 times as quick as
   ours, but compiled anew for each length. With convolutions as products of taps and lengths free:
-  1.76 times, 1.62 times learn2learn's step; kept as `training.compile`. F.linear of three axes
-  inside torch.func.grad fixes the lengths; a product of matrices does not.
-- torch.compile of the second-order step, by differentiating the compiled gradient: 1.67 times as
-  quick as ours, 1.64 times learn2learn's, gradient within 2.1e-7, 85 MiB of tensors (learn2learn:
-  81.5). Not kept: it was compiled anew, for minutes, for each length of a batch.
+  1.53 times as quick as learn2learn's step; kept as `training.compile`.
+- What makes the compiler fix a length: F.linear of three axes inside torch.func.grad (a product of
+  matrices does not), F.embedding differentiated twice (index_select does not), a batch cut from
+  another, for how it lies in memory (hence contiguous). Not at all does it take torch.abs twice,
+  whose second derivative it holds to be on another device, nor once by torch.func.jvp.
+- torch.compile at second order, for any length. Kept: differentiating the compiled gradient, where
+  AOTAutograd keeps what is read again: 1.38 to 1.42 times as quick as learn2learn's step, 94.7
+  MiB of tensors beside its 81.5. And with `recompute` a compiled product with the Hessian, begun
+  anew from each step's parameters: 1.35 to 1.37 times, 30.0 MiB, 19.4 of them that product's.
+  Gradients within 5e-7, the largest being 2.2. (Medians of 5 rounds beside so much other work that
+  a process had a sixth of a core; the lower ones of 7 rounds later.) The product alone takes 33
+  ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
+- What compiling takes: 41 CPU seconds for first order, 113 more for the one and 112 for the other,
+  the C++ compiler's own not counted. From the cache: 12, then 8 and 12, as all is traced anew.
+- Where a compiled adaptation, 17 ms a step, has its time: 12 ms in the gradient (10.6 in the code),
+  3 to 5 in Adam, whose temporaries are memory new to the process, and which takes the root of
+  zeros, that no gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits
+  differ, 0.25. Adam in place, with the same bits: a sixth to a quarter quicker; not kept.
 - Several tasks in one pass on the processor: 8 to 15 % quicker, for the memory of all; one task by
   the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
@@ -59,10 +72,12 @@ import argparse
 import copy
 import ctypes
 import importlib
+import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -147,33 +162,36 @@ class Task:
 MetaStep = Callable[[Voice, Task], None]
 
 
-def ours(voice: Voice, task: Task, *, recompute: bool = False) -> None:
+def own_loss(
+    voice: Voice, adapted: Parameters, batch: Batch, compiled: bool, keep: bool = False
+) -> Tensor:
+    if compiled:
+        return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss, keep=keep)
+    return voice_loss(voice.acoustic, adapted, batch, SETTING.loss)
+
+
+def ours(voice: Voice, task: Task, *, recompute: bool = False, compiled: bool = False) -> None:
     """As `Maml.accumulate_gradients`."""
     steps = descend(
-        lambda adapted: voice_loss(voice.acoustic, adapted, task.support, SETTING.loss),
+        lambda adapted: own_loss(voice, adapted, task.support, compiled, not recompute),
         voice.parts(),
         GradientDescent(RATE),
         differentiable=True,
-        recompute=recompute,
+        recompute=recompute and not compiled,
     )
     adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
-    voice_loss(voice.acoustic, adapted, task.query, SETTING.loss).backward()
+    own_loss(voice, adapted, task.query, compiled).backward()
 
 
 def ours_first_order(voice: Voice, task: Task, *, compiled: bool = False) -> None:
-    def loss_of(adapted: Parameters, batch: Batch) -> Tensor:
-        if compiled:
-            return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss)
-        return voice_loss(voice.acoustic, adapted, batch, SETTING.loss)
-
     steps = descend(
-        lambda adapted: loss_of(adapted, task.support),
+        lambda adapted: own_loss(voice, adapted, task.support, compiled),
         voice.parts(),
         GradientDescent(RATE),
     )
     adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
     adapted = {name: value.requires_grad_() for name, value in adapted.items()}
-    loss = loss_of(adapted, task.query)
+    loss = own_loss(voice, adapted, task.query, compiled)
     gradients = torch.autograd.grad(loss, list(adapted.values()))
     for parameter, gradient in zip(voice.parts().values(), gradients, strict=True):
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
@@ -248,6 +266,8 @@ def contenders(folder: Path) -> dict[str, dict[str, MetaStep]]:
         "second order": {
             "ours": ours,
             "ours, recomputed": partial(ours, recompute=True),
+            "ours, compiled": partial(ours, compiled=True),
+            "ours, compiled, recomputed": partial(ours, compiled=True, recompute=True),
             "learn2learn": plain(peer),
             "higher": plain(higher),
             "learn2learn, our blocks": peer,
@@ -298,7 +318,6 @@ def gradient_of(step: MetaStep, voice: Voice, tasks: list[Task]) -> Tensor:
 def compare_meta_steps(folder: Path, rounds: int) -> None:
     tasks, voice = draw_tasks(), Voice()
     for order, steps in contenders(folder).items():
-        print(f"\n{order}: contender, seconds, ours is quicker by, gradient apart (max), of (max)")
         reference = gradient_of(steps["ours"], voice, tasks)
         apart = {
             name: (gradient_of(step, voice, tasks) - reference).abs().max().item()
@@ -306,13 +325,48 @@ def compare_meta_steps(folder: Path, rounds: int) -> None:
         }
         calls = {name: partial(meta_step, step, voice, tasks) for name, step in steps.items()}
         seconds = take_turns(calls, rounds)
+        medians = {name: statistics.median(values) for name, values in seconds.items()}
+        peer = min(
+            (name for name in medians if not name.startswith("ours")), key=medians.__getitem__
+        )
+        print(
+            f"\n{order}: contender, seconds, quicker than the quickest peer by, gradient apart "
+            f"from ours (max) of {reference.abs().max().item():.1e}"
+        )
         for name, values in seconds.items():
-            ratios = [other / own for other, own in zip(values, seconds["ours"], strict=True)]
+            ratios = [other / own for other, own in zip(seconds[peer], values, strict=True)]
             print(
-                f"{name}: {statistics.median(values):.3f} s, {statistics.median(ratios):.2f}, "
-                f"{apart[name]:.1e} of {reference.abs().max().item():.1e}",
+                f"{name}: {medians[name]:.3f} s, {statistics.median(ratios):.2f}, "
+                f"{apart[name]:.1e}",
                 flush=True,
             )
+
+
+def compare_compilation(folder: Path) -> None:
+    """Into a cache that is empty at first, so that each finds what those before it compiled."""
+    print("\nfirst step, CPU seconds with the compiler's; again, in a new process:", flush=True)
+    environment = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    for order, steps in reversed(contenders(folder).items()):
+        for name in (name for name in steps if "compiled" in name):
+            for _ in range(2):
+                command = [sys.executable, __file__, "--learn2learn", str(folder)]
+                command += ["--compilation", order, name]
+                subprocess.run(command, check=True, env=environment)
+
+
+def measure_compilation(folder: Path, order: str, name: str) -> None:
+    step, voice = contenders(folder)[order][name], Voice()
+    seconds, compiled = [], []
+    for task in draw_tasks()[:2]:
+        before = sum(os.times()[:4])
+        step(voice, task)
+        seconds.append(sum(os.times()[:4]) - before)
+        compiled.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    print(
+        f"{order}, {name}: {seconds[0]:.1f}, {compiled[0]} functions; a step of other lengths "
+        f"{seconds[1]:.2f}, {compiled[1] - compiled[0]} more",
+        flush=True,
+    )
 
 
 def measure_memory(folder: Path, order: str, name: str) -> None:
@@ -417,6 +471,32 @@ def compare_adaptation(rounds: int) -> None:
         )
 
 
+def compare_adaptation_of_one(rounds: int) -> None:
+    """One speaker on one thread, in CPU seconds: what a busy machine tells more surely."""
+    torch.set_num_threads(1)
+    voice, support = Voice(), draw_batch(0)
+
+    def loop() -> None:
+        with plain_operations():
+            adapt_naively(voice, support)
+
+    seconds = take_turns(
+        {
+            "ours": partial(adapt_ours, 0),
+            "ours, compiled": partial(adapt_ours, 0, compiled=True),
+            "loop": loop,
+        },
+        rounds,
+    )
+    print(f"\nadapting a speaker, {ADAPTATION_STEPS} steps, CPU seconds, ratio:")
+    for name, values in seconds.items():
+        ratios = [one / own for one, own in zip(seconds["loop"], values, strict=True)]
+        print(
+            f"{name}: {statistics.median(values):.3f} s, {statistics.median(ratios):.2f}",
+            flush=True,
+        )
+
+
 def compare_together(device: str, rounds: int) -> None:
     """Tasks in one pass beside one after another, and how much of the device either uses."""
     voice = Voice().to(device)
@@ -487,7 +567,8 @@ def main() -> None:
     parser.add_argument("--learn2learn", type=Path, help="the unpacked archive")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="tasks together there, alone")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--memory", nargs=2, metavar=("ORDER", "CONTENDER"), help="that one alone")
+    for what in ("--memory", "--compilation"):
+        parser.add_argument(what, nargs=2, metavar=("ORDER", "CONTENDER"), help="that one alone")
     arguments = parser.parse_args()
     if not (arguments.learn2learn or arguments.device):
         parser.error("--learn2learn names its unpacked archive: see the top of this file")
@@ -499,10 +580,22 @@ def main() -> None:
         torch.set_num_threads(1)
         measure_memory(arguments.learn2learn, *arguments.memory)
         return
-    compare_adaptation(arguments.rounds)
-    measure_growth(arguments.rounds)
-    compare_meta_steps(arguments.learn2learn, arguments.rounds)
-    compare_memory(arguments.learn2learn)
+    if arguments.compilation:
+        torch.set_num_threads(1)
+        measure_compilation(arguments.learn2learn, *arguments.compilation)
+        return
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", cache)
+        compare(arguments.learn2learn, arguments.rounds)
+
+
+def compare(folder: Path, rounds: int) -> None:
+    compare_compilation(folder)
+    compare_adaptation(rounds)
+    compare_adaptation_of_one(rounds)
+    measure_growth(rounds)
+    compare_meta_steps(folder, rounds)
+    compare_memory(folder)
 
 
 if __name__ == "__main__":

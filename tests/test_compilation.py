@@ -9,14 +9,17 @@ from test_meta_learning import META_ARMS, batches_of, doubled, gradients_of, lea
 
 from adaptts.adaptation import adapt
 from adaptts.compilation import check_compiler, compiled_voice_loss
+from adaptts.episodes.batch import Batch, place_frames
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import Adam, GradientDescent
 from adaptts.models.acoustic import Parameters
+from adaptts.models.adapted import choose
 from adaptts.objectives import voice_loss
 from adaptts.params import MannerParams
 
 # What is left in double precision is rounding.
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
+RECOMPUTING = ["maml", "anil", "maml_plus_plus"]
 
 
 @pytest.fixture
@@ -32,11 +35,15 @@ def sampler(utterances, episodes) -> Sampler:
     return Sampler(utterances, episodes, 0)
 
 
-@pytest.mark.parametrize("arm", META_ARMS)
-def test_meta_gradients_are_the_same(traced, setting, sampler, arm) -> None:
+@pytest.mark.parametrize(
+    ("arm", "changes"),
+    [*((arm, {}) for arm in META_ARMS), *((arm, {"recompute": True}) for arm in RECOMPUTING)],
+)
+def test_meta_gradients_are_the_same(traced, setting, sampler, arm, changes) -> None:
     found = []
     for compiled in (False, True):
-        strategy, learner = learn(replace(setting, compile=compiled), arm, inner_steps=3)
+        how = replace(setting, compile=compiled)
+        strategy, learner = learn(how, arm, inner_steps=3, **changes)
         strategy.done = 0.3
         loss = strategy.accumulate_gradients(learner, batches_of(strategy, sampler))["loss"]
         found.append({"loss": torch.tensor(loss), **gradients_of(learner)})
@@ -68,15 +75,61 @@ def test_a_voice_adapts_to_the_same(traced, setting, utterances, rule, manner) -
         torch.testing.assert_close(compiled[0].voice[name], value, rtol=1e-6, atol=1e-9)
 
 
-def test_batches_of_any_length_share_what_is_compiled(traced, setting, utterances) -> None:
-    strategy, learner = learn(setting, "pretrain_finetune")
-    batches = [doubled(utterances.batch(n)) for n in (["s6_2", "s6_3"], ["s5_0", "s5_1", "s5_2"])]
-    assert batches[0].mel.shape[1] != batches[1].mel.shape[1]
+def test_batches_of_any_length_share_what_is_compiled(traced, setting, two_lengths) -> None:
+    _, learner = learn(setting, "pretrain_finetune")
     counted = []
-    for batch in batches:
-        loss_and_gradient(learner.acoustic, strategy.voice(learner, batch), batch, setting)
+    for batch, voice in two_lengths:
+        loss_and_gradient(learner.acoustic, voice, batch, setting)
         counted.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize(("keep", "adapts"), [(True, "all"), (False, "all"), (False, "decoder")])
+def test_second_derivatives_are_right_at_any_length(
+    traced, setting, two_lengths, keep, adapts
+) -> None:
+    """Of half the gradient's squared norm, by what adapts and by what does not."""
+    _, learner = learn(setting, "pretrain_finetune")
+    counted = []
+    for batch, voice in two_lengths:
+        values = {name: value.detach().requires_grad_() for name, value in voice.items()}
+        own = choose(values, adapts)
+        shared = {name: value for name, value in values.items() if name not in own}
+        arguments = (learner.acoustic, shared, own, batch, setting.loss)
+        found, expected = (
+            derivative_of_gradient(loss, own, values)
+            for loss in (
+                compiled_voice_loss(*arguments, keep=keep),
+                voice_loss(learner.acoustic, values, batch, setting.loss),
+            )
+        )
+        for name, one, other in zip(values, found, expected, strict=True):
+            torch.testing.assert_close(one, other, **EXACT, msg=lambda m, n=name: n + m)
+        counted.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert counted[0] == counted[1]
+
+
+@pytest.fixture
+def two_lengths(setting, utterances) -> list[tuple[Batch, Parameters]]:
+    """Batches that differ in utterances, phones and frames, each with a voice."""
+    strategy, learner = learn(setting, "pretrain_finetune")
+    longer = utterances.batch(["s5_0", "s5_1", "s5_2"])
+    durations = longer.durations[:, :-1]
+    frames = place_frames(durations)
+    cut = {n: getattr(longer, n)[:, :-1] for n in ("phones", "phone_mask", "pitch", "voicing")}
+    mel = longer.mel[:, : frames.mask.shape[1]]
+    shorter = replace(longer, durations=durations, frames=frames, mel=mel, **cut)
+    batches = [doubled(shorter), doubled(utterances.batch(["s6_2", "s6_3"]))]
+    for axis in (0, 1):
+        assert batches[0].phones.shape[axis] != batches[1].phones.shape[axis]
+        assert batches[0].mel.shape[axis] != batches[1].mel.shape[axis]
+    return [(batch, strategy.voice(learner, batch)) for batch in batches]
+
+
+def derivative_of_gradient(loss, own: Parameters, values: Parameters) -> list[torch.Tensor]:
+    gradient = torch.autograd.grad(loss, list(own.values()), create_graph=True)
+    norm = torch.stack([part.square().sum() / 2 for part in gradient]).sum()
+    return list(torch.autograd.grad(norm, list(values.values()), materialize_grads=True))
 
 
 def test_a_single_utterance_can_be_adapted_to(traced, setting, utterances) -> None:
@@ -110,14 +163,17 @@ def loss_and_gradient(acoustic, voice: Parameters, batch, setting) -> list[torch
     return [loss, *torch.autograd.grad(loss, list(own.values()))]
 
 
-def test_a_compiled_loss_refuses_to_be_differentiated_twice(traced, setting, utterances) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_third_derivative_is_refused(traced, setting, utterances, keep) -> None:
     strategy, learner = learn(setting, "pretrain_finetune")
     batch = doubled(utterances.batch(["s6_2", "s6_3"]))
     own = {n: v.detach().requires_grad_() for n, v in strategy.voice(learner, batch).items()}
-    loss = compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss)
+    loss = compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss, keep=keep)
     gradient = torch.autograd.grad(loss, list(own.values()), create_graph=True)
-    with pytest.raises(RuntimeError, match="does not require grad"):
-        torch.autograd.grad(gradient[0].sum(), list(own.values()))
+    norm = sum(part.square().sum() for part in gradient)
+    second = torch.autograd.grad(norm, list(own.values()), create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        second[0].sum().backward()
 
 
 def test_a_compiler_that_is_not_there_is_named(monkeypatch) -> None:

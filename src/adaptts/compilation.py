@@ -8,15 +8,16 @@ process to the next.
 import copy
 import os
 import shutil
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.func import grad_and_value
+from torch.func import grad, grad_and_value
 
 from adaptts.episodes.batch import Batch
 from adaptts.models.acoustic import AcousticModel, Parameters
@@ -40,13 +41,52 @@ def compiled_voice_loss(
     own: Parameters,
     batch: Batch,
     weights: LossParams,
+    *,
+    keep: bool = False,
 ) -> Tensor:
-    """The `voice_loss` of a voice made of both parts; it can be differentiated once, by `own`."""
-    gradient = _compile(_Structure(acoustic), weights)
-    with torch.no_grad():
-        parts = [_constants(part) for part in (own, shared)]
-        gradients, value = gradient(*parts, *_of_any_length(batch))
-    return _Known.apply(value, [gradients[name] for name in own], *own.values())
+    """The `voice_loss` of a voice made of both parts; it can be differentiated by `own`.
+
+    That gradient can be differentiated in turn, by both parts. With `keep`, what this reads is kept
+    from here on; without, it begins anew from the parameters: less memory, more time.
+    """
+    code, tensors = _compile(_Structure(acoustic), weights), _of_any_length(batch)
+    parts = [_leaves(part, keep) for part in (own, shared)]
+    with torch.set_grad_enabled(keep):
+        by_name, value = code.gradient(*parts, *tensors)
+    gradient = [by_name[name] for name in own]
+    if keep:
+        leaves = [leaf for part in parts for leaf in part.values()]
+        derivative = partial(_kept_derivative, gradient, leaves)
+    else:
+        derivative = partial(_derivative_anew, code, *parts, tensors)
+    known = [part.detach() for part in gradient]
+    return _Known.apply(value.detach(), known, derivative, *own.values(), *shared.values())
+
+
+# The derivative of a gradient: from a direction, a tensor for each of `own`, the derivatives of
+# the gradient's product with the direction, by each of `own` and then of `shared`.
+Derivative = Callable[[Sequence[Tensor]], Iterable[Tensor | None]]
+
+
+def _kept_derivative(
+    gradient: list[Tensor], leaves: list[Tensor], direction: Sequence[Tensor]
+) -> Iterable[Tensor | None]:
+    # Some of the gradient may be constant.
+    pairs = [pair for pair in zip(gradient, direction, strict=True) if pair[0].requires_grad]
+    varying, along = zip(*pairs, strict=True)
+    return torch.autograd.grad(varying, leaves, along, allow_unused=True)
+
+
+def _derivative_anew(
+    code: "_Code",
+    own: Parameters,
+    shared: Parameters,
+    batch: list[Tensor],
+    direction: Sequence[Tensor],
+) -> Iterable[Tensor | None]:
+    named = {name: part.detach() for name, part in zip(own, direction, strict=True)}
+    by_own, by_shared = code.curvature(own, shared, named, *batch)
+    return *(by_own[name] for name in own), *(by_shared[name] for name in shared)
 
 
 class _Structure:
@@ -63,24 +103,45 @@ class _Structure:
         return isinstance(other, _Structure) and self.shapes == other.shapes
 
 
+@dataclass(frozen=True)
+class _Code:
+    """Each is compiled when it is called first."""
+
+    gradient: Callable[..., Any]  # own, shared, batch -> by each of `own`, and the loss
+    curvature: Callable[..., Any]  # own, shared, direction, batch -> its derivative by both
+
+
 @cache
-def _compile(structure: _Structure, weights: LossParams) -> Callable[..., Any]:
+def _compile(structure: _Structure, weights: LossParams) -> _Code:
     acoustic = copy.deepcopy(structure.acoustic).to("meta")
 
     def loss(own: Parameters, shared: Parameters, *batch: Tensor) -> Tensor:
         return voice_loss(acoustic, {**shared, **own}, Batch.from_tensors(batch), weights)
 
-    return torch.compile(grad_and_value(loss), fullgraph=True)
+    def curvature(
+        own: Parameters, shared: Parameters, direction: Parameters, *batch: Tensor
+    ) -> tuple[Parameters, Parameters]:
+        def slope(own: Parameters, shared: Parameters) -> Tensor:
+            gradient = grad(loss)(own, shared, *batch)
+            return torch.stack([(gradient[n] * direction[n]).sum() for n in own]).sum()
+
+        return grad(slope, argnums=(0, 1))(own, shared)
+
+    return _Code(
+        torch.compile(grad_and_value(loss), fullgraph=True),
+        torch.compile(curvature, fullgraph=True),
+    )
 
 
-def _constants(parameters: Parameters) -> Parameters:
+def _leaves(parameters: Parameters, differentiable: bool) -> Parameters:
     """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
-    return {name: value.detach() for name, value in parameters.items()}
+    return {n: value.detach().requires_grad_(differentiable) for n, value in parameters.items()}
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
     """The batch's tensors, which say that utterances, phones and frames may be more or fewer."""
-    tensors = batch.tensors()
+    # Contiguous, else how they lie would count too.
+    tensors = [tensor.contiguous() for tensor in batch.tensors()]
     for tensor in tensors:
         for axis in range(min(tensor.ndim, 2)):
             torch._dynamo.maybe_mark_dynamic(tensor, axis)
@@ -91,11 +152,33 @@ class _Known(Function):
     """A number whose gradient has been computed with it."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *inputs: Tensor) -> Tensor:
-        ctx.gradients = gradients
+    def forward(
+        ctx: Any, value: Tensor, known: list[Tensor], derivative: Derivative, *inputs: Tensor
+    ) -> Tensor:
+        ctx.known, ctx.derivative = known, derivative
+        ctx.save_for_backward(*inputs)
         return value.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(by_value * gradient for gradient in ctx.gradients)
+        found, inputs = ctx.known, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            found = _Gradient.apply(found, ctx.derivative, *inputs)
+        beyond = [None] * (len(inputs) - len(found))
+        return None, None, None, *(by_value * gradient for gradient in found), *beyond
+
+
+class _Gradient(Function):
+    """A gradient that is known, as what can be differentiated."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, known: list[Tensor], derivative: Derivative, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.derivative = derivative
+        return tuple(gradient.detach() for gradient in known)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *ctx.derivative(direction)

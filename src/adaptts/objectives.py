@@ -9,6 +9,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from adaptts.episodes.batch import Batch
+from adaptts.models import plain
 from adaptts.models.acoustic import SPEAKER, AcousticModel, Parameters, Prediction
 from adaptts.params import LossParams
 
@@ -25,7 +26,8 @@ def acoustic_losses(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
     mel: absolute error of the normalised log-mel. duration: squared error of log(1 + frames).
     pitch: squared error of the normalised log F0, over voiced phones. voicing: cross-entropy.
     """
-    mel = (prediction.mel - batch.mel).abs().mean(-1)
+    absolute = plain.absolute if torch.compiler.is_compiling() else torch.abs
+    mel = absolute(prediction.mel - batch.mel).mean(-1)
     duration = (prediction.log_duration - torch.log1p(batch.durations)).square()
     pitch = (prediction.pitch - batch.pitch).square()
     voicing = F.binary_cross_entropy_with_logits(

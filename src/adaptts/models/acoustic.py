@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from adaptts.episodes.batch import Batch, Frames, place_frames
-from adaptts.models.convolution import ConditionalBlock, Linear
+from adaptts.models.convolution import ConditionalBlock, Embedding, Linear
 from adaptts.models.derivatives import normalise
 from adaptts.models.variance import VariancePredictor
 from adaptts.params import ModelParams
@@ -56,7 +56,7 @@ class AcousticModel(nn.Module):
         """`phones`: size of the inventory, padding included."""
         super().__init__()
         channels, speaker = params.channels, params.speaker_channels
-        self.embedding = nn.Embedding(phones, channels)
+        self.embedding = Embedding(phones, channels)
         nn.init.normal_(self.embedding.weight, std=0.5)
         self.speaker_input = nn.Linear(speaker, channels)
         self.encoder = nn.ModuleList(

@@ -36,6 +36,15 @@ class Linear(nn.Linear):
         return super().forward(input)
 
 
+class Embedding(nn.Embedding):
+    """A vector for each place of [B, L]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return plain.embed(self.weight, input)
+        return super().forward(input)
+
+
 class ConditionalBlock(nn.Module):
     """Residual convolution whose normalisation is scaled and shifted by the speaker vector.
 

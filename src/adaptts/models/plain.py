@@ -14,6 +14,16 @@ def linear(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return rows.unflatten(0, hidden.shape[:2])
 
 
+def embed(table: Tensor, places: Tensor) -> Tensor:
+    """Rows of a table. F.embedding's second derivative would be compiled anew for every length."""
+    return table.index_select(0, places.flatten()).unflatten(0, places.shape)
+
+
+def absolute(values: Tensor) -> Tensor:
+    """The compiler does not take torch.abs twice."""
+    return values * ((values > 0).to(values.dtype) - (values < 0).to(values.dtype))
+
+
 def convolve(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """As one product: oneDNN's convolution would be compiled anew for every length."""
     width, length = weight.shape[-1] // hidden.shape[-1], hidden.shape[1]

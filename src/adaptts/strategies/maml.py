@@ -49,7 +49,8 @@ class FirstOrderParams(InnerLoopParams):
 
 @dataclass(frozen=True, config=STRICT)
 class MamlParams(FirstOrderParams):
-    # Inner steps when their gradient comes by: half of the memory, a third to a half more time.
+    # Inner steps when their gradient comes by: half of the memory, a third to a half more time;
+    # with training.compile a third of the memory, hardly more time.
     recompute: bool = field(default=False, kw_only=True)
 
 
@@ -127,13 +128,17 @@ class Maml(Strategy):
         start = choose(self.initial(learner), self.params.parameters)
         if first.stacked:
             start = {name: value.expand(len(first), *value.shape) for name, value in start.items()}
+        recompute = self.second_order and self.params.recompute
+        compiled = self.setting.compile and not first.stacked
+        keep = self.second_order and not recompute
         steps = descend(
-            lambda adapted: self.loss(learner, adapted, next(support), twice=self.second_order),
+            lambda adapted: self.loss(learner, adapted, next(support), keep),
             start,
             self.inner_rule(learner),
             differentiable=True,
             second_order=self.second_order,
-            recompute=self.second_order and self.params.recompute,
+            # A compiled loss does so itself.
+            recompute=recompute and not compiled,
         )
         try:
             yield from islice(steps, self.params.inner_steps)
@@ -144,17 +149,16 @@ class Maml(Strategy):
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
 
     def loss(
-        self, learner: Learner, adapted: Parameters, batch: Batch, twice: bool = False
+        self, learner: Learner, adapted: Parameters, batch: Batch, keep: bool = False
     ) -> Tensor:
         """The loss of a voice, of which what has not adapted is as at the start; or their sum.
 
-        twice: whether its gradient by what has adapted will be differentiated in turn, as what is
-        compiled cannot be.
+        keep: see adaptts.compilation.
         """
         initial, weights = self.initial(learner), self.setting.loss
-        if self.setting.compile and not (twice or batch.stacked):
+        if self.setting.compile and not batch.stacked:
             own = {**initial, **adapted}
-            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights)
+            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights, keep=keep)
         if not batch.stacked:
             return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
         shared = {name: value for name, value in initial.items() if name not in adapted}
