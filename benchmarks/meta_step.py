@@ -162,22 +162,20 @@ class Task:
 MetaStep = Callable[[Voice, Task], None]
 
 
-def own_loss(
-    voice: Voice, adapted: Parameters, batch: Batch, compiled: bool, keep: bool = False
-) -> Tensor:
+def own_loss(voice: Voice, adapted: Parameters, batch: Batch, compiled: bool) -> Tensor:
     if compiled:
-        return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss, keep=keep)
+        return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss)
     return voice_loss(voice.acoustic, adapted, batch, SETTING.loss)
 
 
 def ours(voice: Voice, task: Task, *, recompute: bool = False, compiled: bool = False) -> None:
     """As `Maml.accumulate_gradients`."""
     steps = descend(
-        lambda adapted: own_loss(voice, adapted, task.support, compiled, not recompute),
+        lambda adapted: own_loss(voice, adapted, task.support, compiled),
         voice.parts(),
         GradientDescent(RATE),
         differentiable=True,
-        recompute=recompute and not compiled,
+        recompute=recompute,
     )
     adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
     own_loss(voice, adapted, task.query, compiled).backward()
@@ -267,7 +265,6 @@ def contenders(folder: Path) -> dict[str, dict[str, MetaStep]]:
             "ours": ours,
             "ours, recomputed": partial(ours, recompute=True),
             "ours, compiled": partial(ours, compiled=True),
-            "ours, compiled, recomputed": partial(ours, compiled=True, recompute=True),
             "learn2learn": plain(peer),
             "higher": plain(higher),
             "learn2learn, our blocks": peer,

@@ -8,9 +8,9 @@ process to the next.
 import copy
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -41,52 +41,29 @@ def compiled_voice_loss(
     own: Parameters,
     batch: Batch,
     weights: LossParams,
-    *,
-    keep: bool = False,
 ) -> Tensor:
     """The `voice_loss` of a voice made of both parts; it can be differentiated by `own`.
 
-    That gradient can be differentiated in turn, by both parts. With `keep`, what this reads is kept
-    from here on; without, it begins anew from the parameters: less memory, more time.
+    That gradient can be differentiated in turn, by both parts. Of the way there nothing is kept but
+    the parameters: the second derivative begins anew, as a code of its own.
     """
     code, tensors = _compile(_Structure(acoustic), weights), _of_any_length(batch)
-    parts = [_leaves(part, keep) for part in (own, shared)]
-    with torch.set_grad_enabled(keep):
-        by_name, value = code.gradient(*parts, *tensors)
-    gradient = [by_name[name] for name in own]
-    if keep:
-        leaves = [leaf for part in parts for leaf in part.values()]
-        derivative = partial(_kept_derivative, gradient, leaves)
-    else:
-        derivative = partial(_derivative_anew, code, *parts, tensors)
-    known = [part.detach() for part in gradient]
-    return _Known.apply(value.detach(), known, derivative, *own.values(), *shared.values())
+    parts = [_constants(part) for part in (own, shared)]
+    with torch.no_grad():
+        gradient, value = code.gradient(*parts, *tensors)
+
+    def differentiate(direction: Sequence[Tensor]) -> list[Tensor]:
+        named = {name: part.detach() for name, part in zip(own, direction, strict=True)}
+        by_own, by_shared = code.curvature(*parts, named, *tensors)
+        return [*(by_own[name] for name in own), *(by_shared[name] for name in shared)]
+
+    known = [gradient[name] for name in own]
+    return _Known.apply(value, known, differentiate, *own.values(), *shared.values())
 
 
-# The derivative of a gradient: from a direction, a tensor for each of `own`, the derivatives of
-# the gradient's product with the direction, by each of `own` and then of `shared`.
-Derivative = Callable[[Sequence[Tensor]], Iterable[Tensor | None]]
-
-
-def _kept_derivative(
-    gradient: list[Tensor], leaves: list[Tensor], direction: Sequence[Tensor]
-) -> Iterable[Tensor | None]:
-    # Some of the gradient may be constant.
-    pairs = [pair for pair in zip(gradient, direction, strict=True) if pair[0].requires_grad]
-    varying, along = zip(*pairs, strict=True)
-    return torch.autograd.grad(varying, leaves, along, allow_unused=True)
-
-
-def _derivative_anew(
-    code: "_Code",
-    own: Parameters,
-    shared: Parameters,
-    batch: list[Tensor],
-    direction: Sequence[Tensor],
-) -> Iterable[Tensor | None]:
-    named = {name: part.detach() for name, part in zip(own, direction, strict=True)}
-    by_own, by_shared = code.curvature(own, shared, named, *batch)
-    return *(by_own[name] for name in own), *(by_shared[name] for name in shared)
+# From a direction, a tensor for each of `own`: the derivatives of the gradient's product with it,
+# by each of `own` and then of `shared`.
+Differentiate = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
 class _Structure:
@@ -133,9 +110,9 @@ def _compile(structure: _Structure, weights: LossParams) -> _Code:
     )
 
 
-def _leaves(parameters: Parameters, differentiable: bool) -> Parameters:
+def _constants(parameters: Parameters) -> Parameters:
     """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
-    return {n: value.detach().requires_grad_(differentiable) for n, value in parameters.items()}
+    return {name: value.detach() for name, value in parameters.items()}
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
@@ -153,9 +130,9 @@ class _Known(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, value: Tensor, known: list[Tensor], derivative: Derivative, *inputs: Tensor
+        ctx: Any, value: Tensor, known: list[Tensor], differentiate: Differentiate, *inputs: Tensor
     ) -> Tensor:
-        ctx.known, ctx.derivative = known, derivative
+        ctx.known, ctx.differentiate = known, differentiate
         ctx.save_for_backward(*inputs)
         return value.clone()
 
@@ -163,7 +140,7 @@ class _Known(Function):
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
         found, inputs = ctx.known, ctx.saved_tensors
         if torch.is_grad_enabled():
-            found = _Gradient.apply(found, ctx.derivative, *inputs)
+            found = _Gradient.apply(found, ctx.differentiate, *inputs)
         beyond = [None] * (len(inputs) - len(found))
         return None, None, None, *(by_value * gradient for gradient in found), *beyond
 
@@ -173,12 +150,12 @@ class _Gradient(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, known: list[Tensor], derivative: Derivative, *inputs: Tensor
+        ctx: Any, known: list[Tensor], differentiate: Differentiate, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.derivative = derivative
+        ctx.differentiate = differentiate
         return tuple(gradient.detach() for gradient in known)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *ctx.derivative(direction)
+        return None, None, *ctx.differentiate(direction)

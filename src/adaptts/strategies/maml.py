@@ -128,17 +128,15 @@ class Maml(Strategy):
         start = choose(self.initial(learner), self.params.parameters)
         if first.stacked:
             start = {name: value.expand(len(first), *value.shape) for name, value in start.items()}
-        recompute = self.second_order and self.params.recompute
         compiled = self.setting.compile and not first.stacked
-        keep = self.second_order and not recompute
         steps = descend(
-            lambda adapted: self.loss(learner, adapted, next(support), keep),
+            lambda adapted: self.loss(learner, adapted, next(support)),
             start,
             self.inner_rule(learner),
             differentiable=True,
             second_order=self.second_order,
-            # A compiled loss does so itself.
-            recompute=recompute and not compiled,
+            # A compiled loss does so anyway.
+            recompute=self.second_order and self.params.recompute and not compiled,
         )
         try:
             yield from islice(steps, self.params.inner_steps)
@@ -148,17 +146,12 @@ class Maml(Strategy):
     def inner_rule(self, learner: Learner) -> UpdateRule:
         return make_rule(self.params.inner_rule, self.params.inner_rate, self.preconditioner)
 
-    def loss(
-        self, learner: Learner, adapted: Parameters, batch: Batch, keep: bool = False
-    ) -> Tensor:
-        """The loss of a voice, of which what has not adapted is as at the start; or their sum.
-
-        keep: see adaptts.compilation.
-        """
+    def loss(self, learner: Learner, adapted: Parameters, batch: Batch) -> Tensor:
+        """The loss of a voice, of which what has not adapted is as at the start; or their sum."""
         initial, weights = self.initial(learner), self.setting.loss
         if self.setting.compile and not batch.stacked:
             own = {**initial, **adapted}
-            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights, keep=keep)
+            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights)
         if not batch.stacked:
             return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
         shared = {name: value for name, value in initial.items() if name not in adapted}
