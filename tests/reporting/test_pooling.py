@@ -135,6 +135,17 @@ def test_the_audits_are_summed(whole: Results) -> None:
     assert audit["checks"] == [{**check, "breaches": 2, "example": "fold 2: ann"}]
 
 
+def test_retakes_of_some_speakers_alone_are_no_row(whole: Results) -> None:
+    experiment = experiment_of(PAIRS)
+    first, second = (replace(fold, retake_note="") for fold in cut(whole, experiment))
+    retakes = first.references[first.references["arm"] == "natural"].assign(arm="retake")
+    first = replace(first, references=pd.concat([first.references, retakes]))
+    assert "retake" in set(pool(experiment, [first, second]).references["arm"])
+    without = pool(experiment, [first, replace(second, retake_note="no text is read twice")])
+    assert set(without.references["arm"]) == {"natural", "copy_synthesis"}
+    assert without.retake_note == "in fold 2 no text is read twice"
+
+
 def test_the_methods_tell_of_the_folds_and_what_they_do_to_the_statistics(pooled: Pooled) -> None:
     alone, pairs = (
         methods.write(results, compare(results), {}) for results in map(pooled, (ALONE, PAIRS))

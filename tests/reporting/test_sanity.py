@@ -76,6 +76,12 @@ def another_start(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def deaf_recogniser(results: Results) -> Results:
+    references = results.references.copy()
+    references.loc[of(references, "natural", "word_errors"), "value"] = 3
+    return replace(results, references=references)
+
+
 def unequal_budgets(results: Results) -> Results:
     costs = results.training_costs.copy()
     costs.loc[costs["arm"] == "maml", "total_utterance_gradients"] *= 1.03
@@ -108,6 +114,7 @@ def test_a_sound_comparison_raises_no_flag(report: Report) -> None:
         ("falls with shots", with_measures(rising_with_shots), "maml −"),
         ("Seeds agree", with_measures(quarrelling_seeds), "maml 9"),
         ("Before the first step", with_measures(another_start), "0.001 dB"),
+        ("understands most words", deaf_recogniser, "mistakes 60.0% of them: by its error rates"),
         ("Training budgets", unequal_budgets, "maml 330"),
         ("as many trials", unequal_trials, "maml 2"),
         ("inside the space", chosen_at_the_edge, "maml adam 0.0049"),
@@ -155,8 +162,10 @@ def test_what_cannot_be_checked_says_so(results: Results) -> None:
         measures=measures[measures["arm"] != "average"],
         training_costs=results.training_costs.iloc[:0],
         trials=results.trials.iloc[:0],
+        references=results.references[results.references["arm"] != "natural"],
     )
     checks = examined(one_seed)
+    assert find(checks, "understands most words").outcome == "skipped"
     assert "one seed" in find(checks, "Seeds agree").finding
     for words in ("Seeds agree", "Before the first step", "Training budgets", "inside the space"):
         assert find(checks, words).outcome == "skipped"

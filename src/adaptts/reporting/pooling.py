@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from adaptts.params import Experiment
+from adaptts.reporting.answer import listed
 from adaptts.reporting.answers import ANSWERS
-from adaptts.reporting.results import VALIDATION, Results, ResultsError
+from adaptts.reporting.results import RETAKE, VALIDATION, Results, ResultsError
 
 TABLES = ("measures", "references", "verification", "training_costs", "voice_costs", "clips")
 
@@ -38,6 +39,10 @@ def pool(experiment: Experiment, folds: Sequence[Results]) -> Results:
         raise ResultsError(f"no arm has results in every fold ({told or 'none has any'})")
     folds = [_of_arms(fold, kept) for fold in folds]
     pooled = {name: _concatenated([getattr(fold, name) for fold in folds]) for name in TABLES}
+    retake_note = _retake_note(folds)
+    if retake_note:  # a row of some speakers alone is not to be compared with the others
+        references = pooled["references"]
+        pooled["references"] = references[references["arm"] != RETAKE]
     return replace(
         folds[0],
         experiment=experiment,
@@ -49,11 +54,18 @@ def pool(experiment: Experiment, folds: Sequence[Results]) -> Results:
         audit=_audit(folds),
         absent=[f"Fold {number}: {absent}" for number, absent in _each(folds, "absent")],
         failed=failed,
-        retake_note="; ".join(
-            dict.fromkeys(fold.retake_note for fold in folds if fold.retake_note)
-        ),
+        retake_note=retake_note,
         splits=[fold.experiment.split for fold in folds],
     )
+
+
+def _retake_note(folds: Sequence[Results]) -> str:
+    """Why folds have no retakes, or ""."""
+    numbers: dict[str, list[str]] = {}
+    for number, fold in enumerate(folds, 1):
+        if fold.retake_note:
+            numbers.setdefault(fold.retake_note, []).append(str(number))
+    return "; ".join(f"in fold {listed(which)} {note}" for note, which in numbers.items())
 
 
 def _kept(folds: Sequence[Results]) -> set[str]:

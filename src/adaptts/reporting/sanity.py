@@ -18,6 +18,7 @@ Outcome = Literal["pass", "flag", "skipped"]
 COLUMNS = ["check", "outcome", "finding"]
 EDGE = 0.02  # share of the space, on its log scale, that counts as its edge
 BUDGET_TOLERANCE = 0.01  # a strategy's budget is whole steps: the last one may not fit
+MISTAKEN = 50.0  # percent of the recordings' words
 # Both say the same with the same weights; what is left is rounding to float16.
 SAME_DB = 1e-6
 
@@ -38,6 +39,7 @@ def examine(results: Results, comparison: Comparison) -> list[Check]:
         _whole(results),
         _missing(results),
         _enough(results),
+        _understood(results, comparison),
         *[check for metric in metrics for check in _bounds(results, comparison, metric)],
         _falling(results, comparison, "steps"),
         _falling(results, comparison, "shots"),
@@ -91,6 +93,19 @@ def _enough(results: Results) -> Check:
     unit, tested = results.unit, len(results.test_speakers)
     name = f"There are enough test {unit}s to tell a difference from chance"
     return _check(name, tested >= LEAST_SPEAKERS, f"{tested}, of {LEAST_SPEAKERS} at least.")
+
+
+def _understood(results: Results, comparison: Comparison) -> Check:
+    """A recogniser that does not understand people tells nothing of copies of them."""
+    name = "The recogniser understands most words of the recordings"
+    error = comparison.value(NATURAL, "wer")
+    if np.isnan(error):
+        return Check(name, "skipped", "No word errors of the recordings are known.")
+    recogniser = results.experiment.evaluation.recognisers[0]
+    text = f"{recogniser} mistakes {error:.1f}% of them"
+    if error > MISTAKEN:
+        return Check(name, "flag", f"{text}: by its error rates no arm can be judged.")
+    return Check(name, "pass", f"{text}.")
 
 
 def _bounds(results: Results, comparison: Comparison, metric: Metric) -> list[Check]:
