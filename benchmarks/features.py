@@ -56,8 +56,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from adaptts import params  # noqa: E402
-from adaptts.corpora import READERS, audio, manifest  # noqa: E402
+from adaptts.corpora import audio, manifest  # noqa: E402
 from adaptts.corpora.manifest import Manifest  # noqa: E402
+from adaptts.corpora.readers import READERS  # noqa: E402
 from adaptts.features import mel, prosody  # noqa: E402
 from adaptts.params import Experiment, FeatureParams  # noqa: E402
 

@@ -52,7 +52,8 @@ class Taken:
 
 def say_voices(folder: Path, utterances: int) -> pd.DataFrame:
     """Have each embedded voice say a few sentences; returns their manifest."""
-    from adaptts.corpora import READERS, manifest
+    from adaptts.corpora import manifest
+    from adaptts.corpora.readers import READERS
     from adaptts.params import CorpusParams
 
     params = CorpusParams(

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from adaptts import params
-from adaptts.corpora import READERS, RECORDED, manifest, origins
+from adaptts.corpora import manifest, origins
+from adaptts.corpora.readers import READERS, RECORDED
 from pipeline.stage import Stage, run, whole
 
 FOLDER = Path("data/corpus")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from adaptts.corpora import READERS, RECORDED, doctor, manifest
+from adaptts.corpora import doctor, manifest
 from adaptts.corpora.manifest import Manifest
+from adaptts.corpora.readers import READERS, RECORDED
 from adaptts.params import CorpusParams
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from adaptts.corpora import READERS, manifest
+from adaptts.corpora import manifest
 from adaptts.corpora.manifest import Manifest
+from adaptts.corpora.readers import READERS
 from adaptts.params import CorpusParams, FeatureParams
 
 SPEAKERS = ("m8", "paul", "f3", "linda")

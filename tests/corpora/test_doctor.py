@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from adaptts.corpora import READERS, RECORDED, doctor, manifest
+from adaptts.corpora import doctor, manifest
 from adaptts.corpora.manifest import ManifestError
+from adaptts.corpora.readers import READERS, RECORDED
 from adaptts.params import CorpusParams
 
 RATE = 16000

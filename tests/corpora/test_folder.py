@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from adaptts.corpora import READERS, audio, manifest
+from adaptts.corpora import audio, manifest
 from adaptts.corpora.manifest import ManifestError
+from adaptts.corpora.readers import READERS
 from adaptts.params import CorpusParams
 
 RATE = 16000

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from adaptts.corpora import READERS, archives, audio, fsdd, manifest, recorded
+from adaptts.corpora import archives, audio, fsdd, manifest, recorded
 from adaptts.corpora.manifest import ManifestError
+from adaptts.corpora.readers import READERS
 from adaptts.params import CorpusParams
 
 # The published archive, where whoever runs the tests keeps it beside the repository.

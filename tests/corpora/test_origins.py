@@ -10,7 +10,8 @@ import pytest
 import soundfile
 from miniatures import record
 
-from adaptts.corpora import READERS, origins, preparation
+from adaptts.corpora import origins, preparation
+from adaptts.corpora.readers import READERS
 from adaptts.params import CorpusParams, LoudnessParams, TrimParams
 
 RATE, SOURCE_RATE = 8000, 16000

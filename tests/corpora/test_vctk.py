@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from adaptts.corpora import READERS, archives, doctor, manifest, vctk
+from adaptts.corpora import archives, doctor, manifest, vctk
 from adaptts.corpora.manifest import ManifestError
+from adaptts.corpora.readers import READERS
 from adaptts.params import CorpusParams
 
 SPEAKERS = """ID  AGE  GENDER  ACCENTS  REGION COMMENTS

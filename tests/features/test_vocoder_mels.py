@@ -14,7 +14,8 @@ import pytest
 import torch
 import yaml
 
-from adaptts.corpora import READERS, audio
+from adaptts.corpora import audio
+from adaptts.corpora.readers import READERS
 from adaptts.features import durations, extraction, mel, prosody
 from adaptts.features.audio_backend import torchaudio
 from adaptts.features.store import FeatureStore

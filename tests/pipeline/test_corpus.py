@@ -10,7 +10,8 @@ import yaml
 from dvc.repo import Repo
 from miniatures import record
 
-from adaptts.corpora import READERS, manifest
+from adaptts.corpora import manifest
+from adaptts.corpora.readers import READERS
 
 ROOT = Path(__file__).parents[2]
 ANNA_2 = Path("data/corpus/audio/anna/2.wav")

@@ -11,7 +11,6 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from adaptts.params import Resampler
 
@@ -70,6 +69,9 @@ def resample(
         return waveform
     if resampler == "soxr":
         return soxr.resample(waveform, rate, new_rate, quality="HQ")
+    # Importing it takes a second, which those that only read recordings need not wait for.
+    from scipy.signal import resample_poly
+
     divisor = math.gcd(rate, new_rate)
     return resample_poly(waveform, new_rate // divisor, rate // divisor)
 

@@ -96,7 +96,7 @@ class Reader:
         downloads: Path,
         former: Former = origins.nothing,
     ) -> int:
-        """Make the corpus in `folder`; see `corpora.Reader`.
+        """Make the corpus in `folder`; see `readers.Reader`.
 
         Raises `ManifestError` with a line for everything that cannot be used; with
         `corpus.tolerate`, those rows are left out and stand in corpus.json.
