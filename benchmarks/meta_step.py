@@ -21,6 +21,12 @@ rounds. The peers run the model twice: with its own blocks, and with the plain o
 each contender, after two steps to warm up: `tensors` is the peak of what PyTorch's allocator holds
 in a step beyond what it held before, `resident` that of the resident set (Linux with glibc).
 
+Seen on two idle cores, 7 rounds: quicker than learn2learn's step, the quickest peer's, by, and
+MiB of tensors: second order 1.03 (37.3), recomputed 0.73 (19.5), compiled 1.29 (30.0),
+learn2learn 1 (81.5), higher 0.97 (81.7); first order 1.00, compiled 1.53, higher 0.92. Six
+speakers in two processes beside a loop: 1.46, compiled 2.04; one speaker on one core: 0.90 and
+1.26. A step of adaptation takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
+
 Tried, for one task of the second-order step (on two virtual cores of an AMD EPYC with AVX-512,
 shared with other work; the plain model took 185 to 200 ms):
 - Convolutions in oneDNN's channels-last order instead of a product of taps: 235 -> 190 ms.
@@ -51,15 +57,13 @@ shared with other work; the plain model took 185 to 200 ms):
   matrices does not), F.embedding differentiated twice (index_select does not), a batch cut from
   another, for how it lies in memory (hence contiguous). Not at all does it take torch.abs twice,
   whose second derivative it holds to be on another device, nor once by torch.func.jvp.
-- torch.compile at second order, for any length. Kept: differentiating the compiled gradient, where
-  AOTAutograd keeps what is read again: 1.38 to 1.42 times as quick as learn2learn's step, 94.7
-  MiB of tensors beside its 81.5. And with `recompute` a compiled product with the Hessian, begun
-  anew from each step's parameters: 1.35 to 1.37 times, 30.0 MiB, 19.4 of them that product's.
-  Gradients within 5e-7, the largest being 2.2. (Medians of 5 rounds beside so much other work that
-  a process had a sixth of a core; the lower ones of 7 rounds later.) The product alone takes 33
-  ms, a gradient 11.5; where it is kept, 16 and 25 for its derivative.
-- What compiling takes: 41 CPU seconds for first order, 113 more for the one and 112 for the other,
-  the C++ compiler's own not counted. From the cache: 12, then 8 and 12, as all is traced anew.
+- torch.compile at second order, for any length, by a product with the Hessian that begins anew from
+  each step's parameters: 1.29 times as quick as learn2learn's step, 30.0 MiB of tensors for its
+  81.5, 19.4 of them that product's; gradients within 5e-7, the largest being 2.2. Differentiating
+  the compiled gradient, where AOTAutograd keeps what is read again: 2 to 4 % quicker in three times
+  the memory; not kept.
+- What compiling takes: 72 CPU seconds for first order, 151 more for second. From the cache: 9 and
+  18, as all is traced anew.
 - Where a compiled adaptation, 17 ms a step, has its time: 12 ms in the gradient (10.6 in the code),
   3 to 5 in Adam, whose temporaries are memory new to the process, and which takes the root of
   zeros, that no gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits
