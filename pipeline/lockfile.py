@@ -46,7 +46,10 @@ def record(lockfile: Lockfile, stages: Sequence[PipelineStage], **options: Any) 
         if part is None:
             return False
         entries |= part
-    path.write_text(HEAD + "".join(entries.values()), encoding="utf-8")
+    # Whoever is interrupted leaves the old file or the new one.
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(HEAD + "".join(entries.values()), encoding="utf-8")
+    partial.replace(path)
     lockfile.repo.scm_context.track_file(lockfile.relpath)
     return True
 
