@@ -8,7 +8,6 @@ import yaml
 
 from adaptts import params
 from adaptts.corpora import (
-    READERS,
     aishell3,
     arctic,
     audiomnist,
@@ -18,6 +17,7 @@ from adaptts.corpora import (
     libritts,
     vctk,
 )
+from adaptts.corpora.readers import READERS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8")

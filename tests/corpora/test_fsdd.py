@@ -1,4 +1,5 @@
 import hashlib
+import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -117,8 +118,8 @@ def test_the_mirror_may_be_named_by_the_environment(miniature, tmp_path, monkeyp
 def test_a_copy_gives_the_same_and_is_verified(miniature, tmp_path):
     source, mirror = miniature
     expected = prepare(miniature, tmp_path / "expected")
-    with tarfile.open(mirror / source.name) as tar:
-        tar.extractall(tmp_path / "copy", filter="data")
+    (tmp_path / "copy").mkdir()
+    subprocess.run(["tar", "-xf", mirror / source.name, "-C", tmp_path / "copy"], check=True)
     prepare_from(source, ask(path=str(tmp_path / "copy")), tmp_path / "corpus", tmp_path / "d")
     assert manifest.read(tmp_path / "corpus").table.equals(expected.table)
     next((tmp_path / "copy").rglob("*.wav")).write_bytes(b"")
