@@ -19,22 +19,21 @@ pyin       librosa alone: its mels and its probabilistic YIN
 
 the last two of a few recordings alone, for they are slow.
 
-Seen on 2 virtual cores with seven other jobs, where walls tell nothing:
+Seen on 2 idle virtual cores, with `--utterances 60`:
 
-    384 utterances, 14.3 minutes, 16000 Hz
+    1440 utterances, 53.4 minutes, 16000 Hz
     phones   processes  seconds  CPU s  x real time  MB  efficiency  overhead
-    exact            1     95.9   14.9           58  282
-    exact            2    114.1   19.9           43  260      0.42      1.34
-    aligned          1     98.0   16.0           53  270
-    aligned          2    108.0   21.0           41  260      0.45      1.31
+    exact            1     46.8   46.5           69  270
+    exact            2     26.5   49.6           65  281      0.88      1.07
+    aligned          1     52.2   51.7           62  281
+    aligned          2     29.0   54.3           59  281      0.90      1.05
     mel and F0  x real time  ours is so many times as fast
-    ours                181                            1.0
-    espnet              131                            1.4
-    harvest               5                           33.4
-    pyin                 16                           11.6
+    ours                198                            1.0
+    espnet              137                            1.4
+    harvest               6                           35.6
+    pyin                 17                           11.8
 
-The start of Python is 2 to 3 CPU seconds of each process; the corpus of the default preset, 50
-minutes, took 47 CPU s with one, which is 68 times real time.
+So two processes are 1.77 and 1.80 times as quick as one, the start of Python in it.
 """
 
 import argparse
