@@ -102,7 +102,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adaptts import params
 from adaptts.adaptation import adapt
-from adaptts.compilation import compiled_voice_loss
+from adaptts.compilation import FEWER_FRAMES, PIECE_FRAMES, compiled_voice_loss
 from adaptts.episodes.batch import Batch, place_frames, stack
 from adaptts.inner_loop import Adam, GradientDescent, Parameters, descend
 from adaptts.models.acoustic import SPEAKER
@@ -168,23 +168,30 @@ class Task:
 MetaStep = Callable[[Voice, Task], None]
 
 
-def own_loss(voice: Voice, adapted: Parameters, batch: Batch, compiled: bool) -> Tensor:
+def own_loss(
+    voice: Voice, adapted: Parameters, batch: Batch, compiled: bool, frames: int = PIECE_FRAMES
+) -> Tensor:
     if compiled:
-        return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss)
+        return compiled_voice_loss(voice.acoustic, {}, adapted, batch, SETTING.loss, frames)
     return voice_loss(voice.acoustic, adapted, batch, SETTING.loss)
 
 
 def ours(voice: Voice, task: Task, *, recompute: bool = False, compiled: bool = False) -> None:
     """As `Maml.accumulate_gradients`."""
+    own_task_loss(voice, task, recompute, compiled).backward()
+
+
+def own_task_loss(voice: Voice, task: Task, recompute: bool, compiled: bool) -> Tensor:
+    frames = FEWER_FRAMES if recompute else PIECE_FRAMES
     steps = descend(
-        lambda adapted: own_loss(voice, adapted, task.support, compiled),
+        lambda adapted: own_loss(voice, adapted, task.support, compiled, frames),
         voice.parts(),
         GradientDescent(RATE),
         differentiable=True,
-        recompute=recompute,
+        recompute=recompute and not compiled,
     )
     adapted, _ = next(islice(steps, INNER_STEPS - 1, None))
-    own_loss(voice, adapted, task.query, compiled).backward()
+    return own_loss(voice, adapted, task.query, compiled, frames)
 
 
 def ours_first_order(voice: Voice, task: Task, *, compiled: bool = False) -> None:
@@ -271,6 +278,7 @@ def contenders(folder: Path) -> dict[str, dict[str, MetaStep]]:
             "ours": ours,
             "ours, recomputed": partial(ours, recompute=True),
             "ours, compiled": partial(ours, compiled=True),
+            "ours, compiled, recomputed": partial(ours, recompute=True, compiled=True),
             "learn2learn": plain(peer),
             "higher": plain(higher),
             "learn2learn, our blocks": peer,

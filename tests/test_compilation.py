@@ -17,6 +17,9 @@ from adaptts.models.adapted import choose
 from adaptts.objectives import voice_loss
 from adaptts.params import MannerParams
 
+# Of what PyTorch imports.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+
 # What is left in double precision is rounding.
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
 
@@ -83,8 +86,10 @@ def test_batches_of_any_length_share_what_is_compiled(traced, setting, two_lengt
     assert counted[0] == counted[1]
 
 
-@pytest.mark.parametrize("adapts", ["all", "decoder"])
-def test_second_derivatives_are_right_at_any_length(traced, setting, two_lengths, adapts) -> None:
+@pytest.mark.parametrize(("adapts", "frames"), [("all", 1200), ("all", 30), ("decoder", 1200)])
+def test_second_derivatives_are_right_at_any_length(
+    traced, setting, two_lengths, adapts, frames
+) -> None:
     """Of half the gradient's squared norm, by what adapts and by what does not."""
     _, learner = learn(setting, "pretrain_finetune")
     counted = []
@@ -96,7 +101,7 @@ def test_second_derivatives_are_right_at_any_length(traced, setting, two_lengths
         found, expected = (
             derivative_of_gradient(loss, own, values)
             for loss in (
-                compiled_voice_loss(*arguments),
+                compiled_voice_loss(*arguments, frames),
                 voice_loss(learner.acoustic, values, batch, setting.loss),
             )
         )
@@ -139,19 +144,26 @@ def test_a_single_utterance_can_be_adapted_to(traced, setting, utterances) -> No
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of what PyTorch imports
-def test_compiled_code_gives_the_same_gradient(setting, utterances) -> None:
-    """In single precision, of the largest number in each gradient."""
-    strategy, learner = learn(setting, "pretrain_finetune")
+def test_compiled_code_gives_the_same_derivatives(setting, utterances) -> None:
+    """In single precision, of the largest number in each: the compiler has been wrong at times."""
+    _, learner = learn(setting, "pretrain_finetune")
     learner.float()
     batch = utterances.batch(["s6_2", "s6_3"])
-    voice = strategy.voice(learner, batch)
-    found = loss_and_gradient(learner.acoustic, voice, batch, setting)
+    voice = learner.voice(learner.average_speaker())
     own = {name: value.detach().requires_grad_() for name, value in voice.items()}
-    loss = voice_loss(learner.acoustic, own, batch, setting.loss)
-    expected = [loss, *torch.autograd.grad(loss, list(own.values()))]
+    found, expected = (
+        [loss, *gradient(loss, own), *derivative_of_gradient(loss, own, own)]
+        for loss in (
+            compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss),
+            voice_loss(learner.acoustic, own, batch, setting.loss),
+        )
+    )
     for one, other in zip(found, expected, strict=True):
-        assert (one - other).abs().max() <= 1e-5 * other.abs().max()
+        assert (one - other).abs().max() <= 2e-5 * other.abs().max()
+
+
+def gradient(loss, own: Parameters) -> tuple[torch.Tensor, ...]:
+    return torch.autograd.grad(loss, list(own.values()), retain_graph=True)
 
 
 def loss_and_gradient(acoustic, voice: Parameters, batch, setting) -> list[torch.Tensor]:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from small_corpus import LOSS, MODEL
 
+from adaptts.episodes.batch import cut, join
 from adaptts.models.acoustic import AcousticModel, Prediction
-from adaptts.objectives import acoustic_losses, masked_mean, voice_loss, weighted_sum
+from adaptts.objectives import acoustic_losses, masked_mean, shares, voice_loss, weighted_sum
 from adaptts.strategies.learner import Learner
 
 
@@ -71,3 +72,34 @@ def test_voice_loss_is_the_model_with_that_voice(setting, utterances) -> None:
     )
     blank = AcousticModel(MODEL, setting.phones, setting.mels)
     torch.testing.assert_close(voice_loss(blank, voice, batch, LOSS), expected)
+
+
+def test_joined_utterances_are_spoken_as_they_were(setting, utterances) -> None:
+    learner = Learner(setting)
+    batch = utterances.batch(["s6_0", "s7_1", "s6_3"])
+    voice = learner.voice(learner.average_speaker())
+    joined = join(batch, learner.acoustic.reach)
+    expected = voice_loss(learner.acoustic, voice, batch, LOSS)
+    torch.testing.assert_close(voice_loss(learner.acoustic, voice, joined, LOSS), expected)
+    too_close = voice_loss(learner.acoustic, voice, join(batch, 0), LOSS)
+    assert abs(too_close - expected) > 1e-4
+
+
+def test_the_losses_of_pieces_add_up(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s2_1", "s1_3"])
+    off = {"mel": 0.5, "log_duration": 0.3, "pitch": 2.0, "voicing": 1.0}
+
+    def losses(batch):
+        right = vars(prediction(batch))
+        length = torch.arange(1, batch.phones.shape[1] + 1)
+        wrong = {name: right[name] + by for name, by in off.items()}
+        return acoustic_losses(prediction(batch, **{**wrong, "pitch": batch.pitch + length}), batch)
+
+    pieces = cut(batch, 1)
+    assert [len(piece) for piece in pieces] == [1, 1, 1]
+    total = dict.fromkeys(losses(batch), 0)
+    for piece in pieces:
+        share = shares(piece, batch)
+        total = {n: total[n] + share[n] * loss for n, loss in losses(piece).items()}
+    for name, loss in losses(batch).items():
+        assert total[name].item() == pytest.approx(loss.item(), rel=1e-5), name

@@ -1,16 +1,16 @@
 """The loss of a voice and its gradient, compiled into one function by torch.compile.
 
 It does in a few passes over memory what takes PyTorch hundreds of operations. One code serves
-batches of any length. It stays in PyTorch's cache, a folder (TORCHINDUCTOR_CACHE_DIR), from one
-process to the next.
+batches of any length; utterances are joined, so that nothing is computed for padding. The code
+stays in PyTorch's cache, a folder (TORCHINDUCTOR_CACHE_DIR), from one process to the next.
 """
 
 import copy
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import astuple, dataclass, fields
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -19,10 +19,16 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.func import grad, grad_and_value
 
-from adaptts.episodes.batch import Batch
+from adaptts.episodes.batch import Batch, cut, join
 from adaptts.models.acoustic import AcousticModel, Parameters
-from adaptts.objectives import voice_loss
+from adaptts.objectives import shares, voice_terms, weighted_sum
 from adaptts.params import LossParams
+
+TERMS = [field.name for field in fields(LossParams)]
+
+# A second derivative is taken of so many at a time, unless one utterance is longer. It needs some
+# 20 KiB for each, and some 3 ms for each time.
+PIECE_FRAMES, FEWER_FRAMES = 1200, 400
 
 
 def check_compiler() -> None:
@@ -41,29 +47,21 @@ def compiled_voice_loss(
     own: Parameters,
     batch: Batch,
     weights: LossParams,
+    piece_frames: int = PIECE_FRAMES,
 ) -> Tensor:
     """The `voice_loss` of a voice made of both parts; it can be differentiated by `own`.
 
     That gradient can be differentiated in turn, by both parts. Of the way there nothing is kept but
-    the parameters: the second derivative begins anew, as a code of its own.
+    the parameters: the second derivative begins anew, as a code of its own. It takes the batch in
+    pieces of some `piece_frames`, so that its memory does not grow with the batch.
     """
-    code, tensors = _compile(_Structure(acoustic), weights), _of_any_length(batch)
-    parts = [_constants(part) for part in (own, shared)]
+    scales = torch.tensor(astuple(weights), dtype=batch.mel.dtype)
+    code, places = _compile(_Structure(acoustic)), _Places(batch, acoustic.reach, piece_frames)
+    loss = _Loss(code, tuple(own), tuple(shared), places, scales)
+    inputs = [*own.values(), *shared.values()]
     with torch.no_grad():
-        gradient, value = code.gradient(*parts, *tensors)
-
-    def differentiate(direction: Sequence[Tensor]) -> list[Tensor]:
-        named = {name: part.detach() for name, part in zip(own, direction, strict=True)}
-        by_own, by_shared = code.curvature(*parts, named, *tensors)
-        return [*(by_own[name] for name in own), *(by_shared[name] for name in shared)]
-
-    known = [gradient[name] for name in own]
-    return _Known.apply(value, known, differentiate, *own.values(), *shared.values())
-
-
-# From a direction, a tensor for each of `own`: the derivatives of the gradient's product with it,
-# by each of `own` and then of `shared`.
-Differentiate = Callable[[Sequence[Tensor]], list[Tensor]]
+        gradient, value = loss.differentiate(inputs)
+    return _Known.apply(value, loss, *gradient, *inputs)
 
 
 class _Structure:
@@ -84,78 +82,142 @@ class _Structure:
 class _Code:
     """Each is compiled when it is called first."""
 
-    gradient: Callable[..., Any]  # own, shared, batch -> by each of `own`, and the loss
-    curvature: Callable[..., Any]  # own, shared, direction, batch -> its derivative by both
+    # own, shared, weight of each of TERMS, batch -> the derivatives by own, and the loss
+    gradient: Callable[..., Any]
+    # own, shared, direction, weights, batch -> the derivatives by both of the gradient's product
+    # with the direction
+    curvature: Callable[..., Any]
 
 
 @cache
-def _compile(structure: _Structure, weights: LossParams) -> _Code:
+def _compile(structure: _Structure) -> _Code:
     acoustic = copy.deepcopy(structure.acoustic).to("meta")
 
-    def loss(own: Parameters, shared: Parameters, *batch: Tensor) -> Tensor:
-        return voice_loss(acoustic, {**shared, **own}, Batch.from_tensors(batch), weights)
+    def loss(own: Parameters, shared: Parameters, scales: Tensor, *batch: Tensor) -> Tensor:
+        terms = voice_terms(acoustic, {**shared, **own}, Batch.from_tensors(batch))
+        return weighted_sum(terms, dict(zip(TERMS, scales.unbind(), strict=True)))
 
     def curvature(
-        own: Parameters, shared: Parameters, direction: Parameters, *batch: Tensor
+        own: Parameters, shared: Parameters, direction: Parameters, *given: Tensor
     ) -> tuple[Parameters, Parameters]:
         def slope(own: Parameters, shared: Parameters) -> Tensor:
-            gradient = grad(loss)(own, shared, *batch)
+            gradient = grad(loss)(own, shared, *given)
             return torch.stack([(gradient[n] * direction[n]).sum() for n in own]).sum()
 
         return grad(slope, argnums=(0, 1))(own, shared)
 
-    return _Code(
-        torch.compile(grad_and_value(loss), fullgraph=True),
-        torch.compile(curvature, fullgraph=True),
-    )
+    how = {"fullgraph": True, "options": {"guard_filter_fn": _what_changes}}
+    return _Code(torch.compile(grad_and_value(loss), **how), torch.compile(curvature, **how))
 
 
-def _constants(parameters: Parameters) -> Parameters:
-    """The same numbers, all of one kind: for an nn.Parameter the code would be compiled anew."""
-    return {name: value.detach() for name, value in parameters.items()}
+def _what_changes(guards: Sequence[Any]) -> list[bool]:
+    """What the compiler looks at before each call: the tensors, not the model, which stays."""
+    return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """A batch as the code takes it: joined, whole or in pieces."""
+
+    batch: Batch
+    gap: int  # places between utterances
+    piece_frames: int
+
+    def whole(self) -> list[Tensor]:
+        return _of_any_length(join(self.batch, self.gap))
+
+    def pieces(self) -> list[tuple[Tensor, list[Tensor]]]:
+        """Each with its shares of TERMS, [4]."""
+        found = []
+        for piece in cut(self.batch, self.piece_frames):
+            share = shares(piece, self.batch)
+            tensors = _of_any_length(join(piece, self.gap))
+            found.append((torch.stack([share[name] for name in TERMS]), tensors))
+        return found
+
+
+# All inner steps of a task are taken on the same support.
+_whole = lru_cache(maxsize=2)(_Places.whole)
+_pieces = lru_cache(maxsize=2)(_Places.pieces)
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """The loss of voices on a batch. `inputs`: a voice's values, of `own` and then of `shared`."""
+
+    code: _Code
+    own: tuple[str, ...]
+    shared: tuple[str, ...]
+    places: _Places
+    scales: Tensor  # [4] the weight of each of TERMS
+
+    def differentiate(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """The derivatives by each of `own`, and the loss."""
+        own, shared = self._named(inputs)
+        found, value = self.code.gradient(own, shared, self.scales, *_whole(self.places))
+        return [found[name] for name in self.own], value
+
+    def bend(self, inputs: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+        """The derivatives by each of the inputs of the gradient's product with a direction."""
+        own, shared = self._named(inputs)
+        along = {name: part.detach() for name, part in zip(self.own, direction, strict=True)}
+        total: list[Tensor] = []
+        for share, piece in _pieces(self.places):
+            by_own, by_shared = self.code.curvature(own, shared, along, self.scales * share, *piece)
+            found = [*(by_own[n] for n in self.own), *(by_shared[n] for n in self.shared)]
+            total = [a + b for a, b in zip(total, found, strict=True)] if total else found
+        return total
+
+    def _named(self, inputs: Sequence[Tensor]) -> tuple[Parameters, Parameters]:
+        # All of one kind: for an nn.Parameter the code would be compiled anew.
+        values, count = [value.detach() for value in inputs], len(self.own)
+        return (
+            dict(zip(self.own, values[:count], strict=True)),
+            dict(zip(self.shared, values[count:], strict=True)),
+        )
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
-    """The batch's tensors, which say that utterances, phones and frames may be more or fewer."""
+    """The batch's tensors, which say that phones and frames may be more or fewer."""
     # Contiguous, else how they lie would count too.
     tensors = [tensor.contiguous() for tensor in batch.tensors()]
     for tensor in tensors:
-        for axis in range(min(tensor.ndim, 2)):
-            torch._dynamo.maybe_mark_dynamic(tensor, axis)
+        if tensor.ndim > 1:
+            torch._dynamo.maybe_mark_dynamic(tensor, 1)
     return tensors
 
 
 class _Known(Function):
-    """A number whose gradient has been computed with it."""
+    """A number whose gradient by some of the inputs has been computed with it."""
 
     @staticmethod
-    def forward(
-        ctx: Any, value: Tensor, known: list[Tensor], differentiate: Differentiate, *inputs: Tensor
-    ) -> Tensor:
-        ctx.known, ctx.differentiate = known, differentiate
-        ctx.save_for_backward(*inputs)
+    def forward(ctx: Any, value: Tensor, loss: _Loss, *tensors: Tensor) -> Tensor:
+        """tensors: the gradient and then the inputs."""
+        ctx.loss = loss
+        ctx.save_for_backward(*tensors)
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, by_value: Tensor) -> tuple[Tensor | None, ...]:
-        found, inputs = ctx.known, ctx.saved_tensors
+        count = len(ctx.loss.own)
+        found, inputs = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         if torch.is_grad_enabled():
-            found = _Gradient.apply(found, ctx.differentiate, *inputs)
-        beyond = [None] * (len(inputs) - len(found))
-        return None, None, None, *(by_value * gradient for gradient in found), *beyond
+            found = _Gradient.apply(list(found), ctx.loss, *inputs)
+        if by_value.requires_grad or by_value != 1:  # else a product would be a copy
+            found = [by_value * gradient for gradient in found]
+        return None, None, *[None] * count, *found, *[None] * len(ctx.loss.shared)
 
 
 class _Gradient(Function):
     """A gradient that is known, as what can be differentiated."""
 
     @staticmethod
-    def forward(
-        ctx: Any, known: list[Tensor], differentiate: Differentiate, *inputs: Tensor
-    ) -> tuple[Tensor, ...]:
-        ctx.differentiate = differentiate
+    def forward(ctx: Any, known: list[Tensor], loss: _Loss, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.loss = loss
+        ctx.save_for_backward(*inputs)
         return tuple(gradient.detach() for gradient in known)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *direction: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *ctx.differentiate(direction)
+        return None, None, *ctx.loss.bend(ctx.saved_tensors, direction)

@@ -27,21 +27,41 @@ def acoustic_losses(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
     pitch: squared error of the normalised log F0, over voiced phones. voicing: cross-entropy.
     """
     absolute = plain.absolute if torch.compiler.is_compiling() else torch.abs
-    mel = absolute(prediction.mel - batch.mel).mean(-1)
-    duration = (prediction.log_duration - torch.log1p(batch.durations)).square()
-    pitch = (prediction.pitch - batch.pitch).square()
-    voicing = F.binary_cross_entropy_with_logits(
-        prediction.voicing, batch.voicing, reduction="none"
-    )
+    values = {
+        "mel": absolute(prediction.mel - batch.mel).mean(-1),
+        "duration": (prediction.log_duration - torch.log1p(batch.durations)).square(),
+        "pitch": (prediction.pitch - batch.pitch).square(),
+        "voicing": F.binary_cross_entropy_with_logits(
+            prediction.voicing, batch.voicing, reduction="none"
+        ),
+    }
+    masks = _masks(batch)
+    return {name: masked_mean(value, masks[name]) for name, value in values.items()}
+
+
+def shares(piece: Batch, batch: Batch) -> dict[str, Tensor]:
+    """What part of each loss's valid places lies in a piece of the batch.
+
+    The losses of all pieces, each weighed so, add up to those of the batch.
+    """
+    dtype, whole = batch.mel.dtype, _masks(batch)
     return {
-        "mel": masked_mean(mel, batch.frames.mask),
-        "duration": masked_mean(duration, batch.phone_mask),
-        "pitch": masked_mean(pitch, batch.phone_mask & (batch.voicing > 0)),
-        "voicing": masked_mean(voicing, batch.phone_mask),
+        name: mask.sum(dtype=dtype) / whole[name].sum(dtype=dtype).clamp(min=1)
+        for name, mask in _masks(piece).items()
     }
 
 
-def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def _masks(batch: Batch) -> dict[str, Tensor]:
+    """The valid places of each loss."""
+    return {
+        "mel": batch.frames.mask,
+        "duration": batch.phone_mask,
+        "pitch": batch.phone_mask & (batch.voicing > 0),
+        "voicing": batch.phone_mask,
+    }
+
+
+def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> Tensor:
     """L = Σ λᵢ Lᵢ over the losses that have a weight."""
     return torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
 
@@ -53,10 +73,14 @@ def voice_loss(
 
     voice: the acoustic model's parameters and the speaker vector [D] under the name SPEAKER.
     """
+    return weighted_sum(voice_terms(acoustic, voice, batch), asdict(weights))
+
+
+def voice_terms(acoustic: AcousticModel, voice: Parameters, batch: Batch) -> dict[str, Tensor]:
+    """The `acoustic_losses` of a voice."""
     speaker = voice[SPEAKER].expand(len(batch), -1)
     model = {name: value for name, value in voice.items() if name != SPEAKER}
-    prediction = functional_call(acoustic, model, (batch, speaker))
-    return weighted_sum(acoustic_losses(prediction, batch), asdict(weights))
+    return acoustic_losses(functional_call(acoustic, model, (batch, speaker)), batch)
 
 
 def voice_losses(

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from adaptts.episodes.batch import place_frames, stretch, take
+from adaptts.episodes.batch import cut, join, place_frames, stretch, take
 from adaptts.episodes.sampler import Sampler
 
 
@@ -48,6 +48,43 @@ def test_draws_are_a_function_of_seed_and_step(utterances, episodes) -> None:
     assert one.episode(5, 2, 2, 1) != one.episode(6, 2, 2, 1)
     assert one.episode(5, 2, 2, 1) != other.episode(5, 2, 2, 1)
     torch.testing.assert_close(one.batch(2, 3).mel, same.batch(2, 3).mel, rtol=0, atol=0)
+
+
+def test_joined_utterances_follow_each_other_after_a_gap(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s1_0", "s2_0"])
+    row = join(batch, 2)
+    assert len(row) == 1
+    phones, frames = batch.phone_mask.sum(1).tolist(), batch.frames.mask.sum(1).tolist()
+    assert row.phones.shape[1] == sum(phones) + 3 * 2
+    assert row.mel.shape[1] == sum(frames) + 3 * 2
+    phone = frame = 0
+    for one in range(3):
+        there = slice(phone, phone + phones[one])
+        for name in ("phones", "durations", "pitch", "voicing"):
+            part = getattr(batch, name)[one, : phones[one]]
+            torch.testing.assert_close(getattr(row, name)[0, there], part, rtol=0, atol=0)
+        spoken = slice(frame, frame + frames[one])
+        mel = batch.mel[one, : frames[one]]
+        torch.testing.assert_close(row.mel[0, spoken], mel, rtol=0, atol=0)
+        place = batch.frames.place[one, : frames[one]]
+        torch.testing.assert_close(row.frames.place[0, spoken], place, rtol=0, atol=0)
+        of = row.frames.phone[0, spoken] - phone
+        torch.testing.assert_close(of, batch.frames.phone[one, : frames[one]], rtol=0, atol=0)
+        phone, frame = there.stop + 2, spoken.stop + 2
+        assert row.phone_mask[0, there].all()
+        assert not row.phone_mask[0, phone - 2 : phone].any()
+        assert row.frames.mask[0, spoken].all()
+        assert not row.frames.mask[0, frame - 2 : frame].any()
+
+
+def test_a_batch_is_cut_between_utterances(utterances) -> None:
+    batch = utterances.batch(["s0_0", "s1_0", "s2_0", "s3_0", "s0_1"])
+    frames = int(batch.frames.mask.sum())
+    assert [len(piece) for piece in cut(batch, frames)] == [5]
+    pieces = cut(batch, frames // 3 + 1)
+    assert [len(piece) for piece in pieces] == [2, 2, 1]
+    torch.testing.assert_close(torch.cat([p.mel for p in pieces]), batch.mel, rtol=0, atol=0)
+    assert [len(piece) for piece in cut(batch, 1)] == [1] * 5
 
 
 def test_some_utterances_of_a_batch(utterances) -> None:

@@ -3,6 +3,7 @@
 Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where valid.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -81,6 +82,57 @@ def place_frames(durations: Tensor) -> Frames:
 def take(batch: Batch, rows: slice) -> Batch:
     """Some utterances of a batch, padded as before."""
     return batch.map(lambda tensor: tensor[rows])
+
+
+def cut(batch: Batch, frames: int) -> list[Batch]:
+    """The batch in as many pieces as it has times `frames`, each of nearly as many utterances."""
+    pieces = min(len(batch), math.ceil(int(batch.frames.mask.sum()) / frames))
+    rows = torch.arange(len(batch)).tensor_split(pieces)
+    return [take(batch, slice(int(part[0]), int(part[-1]) + 1)) for part in rows]
+
+
+def join(batch: Batch, gap: int) -> Batch:
+    """The utterances one after another, as a single one: what takes them all in one voice is spared
+    the padding.
+
+    gap: how many masked places follow each utterance, for what reads so far to find zeros there.
+    """
+    phones, frames = (_Row.of(mask, gap) for mask in (batch.phone_mask, batch.frames.mask))
+    where = batch.frames.phone + phones.starts[:, None]
+    return Batch(
+        phones=phones.lay(batch.phones),
+        phone_mask=phones.mask,
+        durations=phones.lay(batch.durations),
+        pitch=phones.lay(batch.pitch),
+        voicing=phones.lay(batch.voicing),
+        frames=Frames(frames.lay(where), frames.lay(batch.frames.place), frames.mask),
+        mel=frames.lay(batch.mel),
+        speaker=batch.speaker[:1],
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """How places of padded utterances lie behind each other, R in all."""
+
+    starts: Tensor  # [B] where each utterance begins
+    source: Tensor  # [R] the place among all B · L that comes there; after an utterance any
+    mask: Tensor  # [1, R]
+
+    @classmethod
+    def of(cls, mask: Tensor, gap: int) -> "_Row":
+        """mask: [B, L] of places of which the valid ones come first."""
+        lengths = mask.sum(1)
+        ends = (lengths + gap).cumsum(0)
+        starts = ends - lengths - gap
+        utterance = torch.arange(len(mask), device=mask.device).repeat_interleave(lengths + gap)
+        place = torch.arange(len(utterance), device=mask.device) - starts[utterance]
+        source = utterance * mask.shape[1] + place.clamp(max=mask.shape[1] - 1)
+        return cls(starts, source, (place < lengths[utterance]).unsqueeze(0))
+
+    def lay(self, values: Tensor) -> Tensor:
+        """[B, L, …] -> [1, R, …]"""
+        return values.flatten(0, 1)[self.source].unsqueeze(0)
 
 
 def stack(batches: Sequence[Batch]) -> Batch:

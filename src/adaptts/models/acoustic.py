@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from adaptts.episodes.batch import Batch, Frames, place_frames
 from adaptts.models.convolution import ConditionalBlock, Embedding, Linear
 from adaptts.models.derivatives import normalise
-from adaptts.models.variance import VariancePredictor
+from adaptts.models.variance import PREDICTOR_KERNEL, VariancePredictor
 from adaptts.params import ModelParams
 
 # No phone is longer than this; it bounds what a diverging duration predictor can ask for.
@@ -56,9 +56,11 @@ class AcousticModel(nn.Module):
         """`phones`: size of the inventory, padding included."""
         super().__init__()
         channels, speaker = params.channels, params.speaker_channels
+        # How many places away a convolution reads.
+        self.reach = max(params.kernel, PREDICTOR_KERNEL) // 2
         self.embedding = Embedding(phones, channels)
         nn.init.normal_(self.embedding.weight, std=0.5)
-        self.speaker_input = nn.Linear(speaker, channels)
+        self.speaker_input = Linear(speaker, channels)
         self.encoder = nn.ModuleList(
             ConditionalBlock(channels, params.kernel, speaker) for _ in range(params.encoder_blocks)
         )

@@ -28,7 +28,7 @@ class Convolution(nn.Module):
 
 
 class Linear(nn.Linear):
-    """A linear layer over [B, L, C]."""
+    """A linear layer over [B, L, C] or [B, C]."""
 
     def forward(self, input: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
@@ -53,7 +53,7 @@ class ConditionalBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int, speaker_channels: int) -> None:
         super().__init__()
-        self.condition = nn.Linear(speaker_channels, 2 * channels)
+        self.condition = Linear(speaker_channels, 2 * channels)
         self.convolution = Convolution(channels, channels, kernel)
         self.output = nn.Linear(channels, channels)
         nn.init.normal_(self.condition.weight, std=0.05)

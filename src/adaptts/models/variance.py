@@ -5,15 +5,17 @@ from torch import Tensor, nn
 from adaptts.models.convolution import Convolution, Linear
 from adaptts.models.derivatives import predictor_layer
 
+PREDICTOR_KERNEL = 3
+
 
 class VariancePredictor(nn.Module):
     """Two convolutions and a linear layer (Ren et al. 2021, FastSpeech 2, section 2.3)."""
 
     def __init__(self, channels: int, hidden: int, outputs: int, speaker_channels: int) -> None:
         super().__init__()
-        self.first = Convolution(channels, hidden, 3)
-        self.second = Convolution(hidden, hidden, 3)
-        self.condition = nn.Linear(speaker_channels, hidden)
+        self.first = Convolution(channels, hidden, PREDICTOR_KERNEL)
+        self.second = Convolution(hidden, hidden, PREDICTOR_KERNEL)
+        self.condition = Linear(speaker_channels, hidden)
         self.output = Linear(hidden, outputs)
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)

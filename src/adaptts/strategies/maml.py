@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from adaptts.compilation import compiled_voice_loss
+from adaptts.compilation import FEWER_FRAMES, PIECE_FRAMES, compiled_voice_loss
 from adaptts.episodes.batch import Batch, stack
 from adaptts.episodes.sampler import Sampler
 from adaptts.inner_loop import DivergedError, Parameters, UpdateRule, descend, make_rule
@@ -50,7 +50,7 @@ class FirstOrderParams(InnerLoopParams):
 @dataclass(frozen=True, config=STRICT)
 class MamlParams(FirstOrderParams):
     # Inner steps when their gradient comes by: half of the memory, a third to a half more time;
-    # with training.compile a third of the memory, hardly more time.
+    # with training.compile, which does so anyway, a few utterances at a time.
     recompute: bool = field(default=False, kw_only=True)
 
 
@@ -111,6 +111,11 @@ class Maml(Strategy):
             ]
         ).sum()
 
+    @property
+    def recompute(self) -> bool:
+        """Whether memory is worth more than time in the second derivatives."""
+        return self.second_order and self.params.recompute
+
     def query_weights(self) -> list[float]:
         """How much the query's loss counts after each of the inner steps: at the end alone."""
         return [0.0] * (self.params.inner_steps - 1) + [1.0]
@@ -135,8 +140,8 @@ class Maml(Strategy):
             self.inner_rule(learner),
             differentiable=True,
             second_order=self.second_order,
-            # A compiled loss does so anyway.
-            recompute=self.second_order and self.params.recompute and not compiled,
+            # A compiled loss does so anyway, see there.
+            recompute=self.recompute and not compiled,
         )
         try:
             yield from islice(steps, self.params.inner_steps)
@@ -151,7 +156,8 @@ class Maml(Strategy):
         initial, weights = self.initial(learner), self.setting.loss
         if self.setting.compile and not batch.stacked:
             own = {**initial, **adapted}
-            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights)
+            frames = FEWER_FRAMES if self.recompute else PIECE_FRAMES
+            return compiled_voice_loss(learner.acoustic, {}, own, batch, weights, frames)
         if not batch.stacked:
             return voice_loss(learner.acoustic, {**initial, **adapted}, batch, weights)
         shared = {name: value for name, value in initial.items() if name not in adapted}
