@@ -22,10 +22,11 @@ each contender, after two steps to warm up: `tensors` is the peak of what PyTorc
 in a step beyond what it held before, `resident` that of the resident set (Linux with glibc).
 
 Seen on two idle cores, 7 rounds: quicker than learn2learn's step, the quickest peer's, by, and
-MiB of tensors: second order 1.03 (37.3), recomputed 0.73 (19.5), compiled 1.29 (30.0),
-learn2learn 1 (81.5), higher 0.97 (81.7); first order 1.00, compiled 1.53, higher 0.92. Six
-speakers in two processes beside a loop: 1.46, compiled 2.04; one speaker on one core: 0.90 and
-1.26. A step of adaptation takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
+MiB of tensors: second order 0.98 to 1.03 (37.3), recomputed 0.73 (19.5), compiled 1.53 (22.2; in
+other runs 1.45 to 1.54), both 1.39 (17.4; 1.28 to 1.39), learn2learn 1 (81.5), higher 0.88 (81.7);
+first order 1.01, compiled 1.63, higher 0.92. Six speakers in two processes beside a loop: 1.38,
+compiled 2.11; one speaker on one core: 0.89 and 1.38. A step of adaptation that is not compiled
+takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
 
 Tried, for one task of the second-order step (on two virtual cores of an AMD EPYC with AVX-512,
 shared with other work; the plain model took 185 to 200 ms):
@@ -52,24 +53,32 @@ shared with other work; the plain model took 185 to 200 ms):
   time; first order has no faults. Denormals flushed to zero: no gain seen.
 - torch.compile with oneDNN's convolutions and lengths fixed, first order: 1.59 times as quick as
   ours, but compiled anew for each length. With convolutions as products of taps and lengths free:
-  1.53 times as quick as learn2learn's step; kept as `training.compile`.
+  1.53 times as quick as learn2learn's step.
+- Second order, compiled, by a product with the Hessian that begins anew from each step's
+  parameters: 1.29 times, 30.0 MiB. Utterances joined into one, without padding (7 % of the frames,
+  11 % of the phones): 1.41. The convolution as one product of a batch, whose windows overlap in
+  memory and are no copies: 1.47, in 5 MiB less. Linear layers of the speaker vector, some 80 calls
+  on next to no data, written out: 1.50. A batch in two pieces: 5 MiB less, for 4 ms each time.
+- Differentiating the compiled gradient, where AOTAutograd keeps what is read again: 2 to 4 %
+  quicker in three times the memory. All parameters as one vector: slower, by copies. Inductor's
+  cpp_wrapper: no gain. Its limits on fusion: 14 to 22 MiB for 14, none quicker. The sum over
+  windows as a product with ones: 3 % slower.
+- The product as a forward derivative of the gradient (torch.func.jvp): as quick, 2.4 MiB less, but
+  forward differentiation fixes every length, and of index_select's second derivative Inductor made
+  0 where aot_eager was right.
+- torch.autograd.Function inside torch.func.grad, differentiated twice: what Dynamo makes of it
+  loses, without a word, all that depends on what the Function saved from a former one (at PyTorch
+  2.13); `torch.compiler.allow_in_graph` around it is right.
 - What makes the compiler fix a length: F.linear of three axes inside torch.func.grad (a product of
   matrices does not), F.embedding differentiated twice (index_select does not), a batch cut from
-  another, for how it lies in memory (hence contiguous). Not at all does it take torch.abs twice,
-  whose second derivative it holds to be on another device, nor once by torch.func.jvp.
-- torch.compile at second order, for any length, by a product with the Hessian that begins anew from
-  each step's parameters: 1.29 times as quick as learn2learn's step, 30.0 MiB of tensors for its
-  81.5, 19.4 of them that product's; gradients within 5e-7, the largest being 2.2. Differentiating
-  the compiled gradient, where AOTAutograd keeps what is read again: 2 to 4 % quicker in three times
-  the memory; not kept. The product as a forward derivative of the gradient (torch.func.jvp): 1.38
-  times, 26 MiB, but what Inductor made of it was off by 7e-3, where its tracing alone (aot_eager)
-  was right; not kept.
-- What compiling takes: 72 CPU seconds for first order, 151 more for second. From the cache: 9 and
-  18, as all is traced anew.
-- Where a compiled adaptation, 17 ms a step, has its time: 12 ms in the gradient (10.6 in the code),
-  3 to 5 in Adam, whose temporaries are memory new to the process, and which takes the root of
-  zeros, that no gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits
-  differ, 0.25. Adam in place, with the same bits: a sixth to a quarter quicker; not kept.
+  another, for how it lies in memory (hence contiguous). It does not take torch.abs twice, whose
+  second derivative it holds to be on another device.
+- What compiling takes: 64 CPU seconds for first order, 75 more for second. From the cache: 12 and
+  26, as all is traced anew.
+- Where a compiled adaptation, 14 ms a step, has its time: 9 ms in the gradient, 3 to 5 in Adam,
+  whose temporaries are memory new to the process, and which takes the root of zeros, that no
+  gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits differ, 0.25.
+  Adam in place, with the same bits: a sixth to a quarter quicker; not kept.
 - Several tasks in one pass on the processor: 8 to 15 % quicker, for the memory of all; one task by
   the same way is a fifth slower at second order, a third at first. `together` stays off there.
 """
