@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from test_meta_learning import META_ARMS, batches_of, doubled, gradients_of, learn
+from test_training import run
 
 from adaptts.adaptation import adapt
 from adaptts.compilation import check_compiler, compiled_voice_loss
@@ -53,6 +54,19 @@ def test_meta_gradients_are_the_same(traced, setting, sampler, arm, changes) -> 
     assert plain.keys() == compiled.keys()
     for name, gradient in plain.items():
         torch.testing.assert_close(compiled[name], gradient, **EXACT)
+
+
+@pytest.mark.parametrize("arm", ["maml", "fomaml"])
+def test_training_comes_to_the_same(traced, setting, utterances, episodes, tmp_path, arm) -> None:
+    trained = []
+    for compiled in (False, True):
+        how, checkpoint = replace(setting, compile=compiled), tmp_path / str(compiled)
+        trained.append(run(how, utterances, episodes, checkpoint, arm, utterance_gradients=300))
+    (plain, one), (compiled, other) = trained
+    assert one.budget.steps > 2
+    assert other.budget == one.budget
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
