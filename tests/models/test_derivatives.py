@@ -14,6 +14,13 @@ CHANNELS, WIDTH = 4, 3
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
 
 
+@pytest.fixture(autouse=True)
+def plain_convolutions():
+    """The plain form with PyTorch's own convolution."""
+    with plain_operations.plain_operations():
+        yield
+
+
 def draw(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.double).requires_grad_()

@@ -53,7 +53,7 @@ def _convolve(hidden: Tensor, weight: Tensor) -> Tensor:
 def _windows(hidden: Tensor, width: int) -> Tensor:
     """The places around each one, [1, L, C] -> [width, L, C], without a copy for each."""
     _, length, channels = hidden.shape
-    padded = F.pad(hidden.squeeze(0), (0, 0, width // 2, width // 2))
+    padded = F.pad(hidden.reshape(length, channels), (0, 0, width // 2, width // 2))
     return padded.as_strided((width, length, channels), (channels, channels, 1))
 
 
