@@ -9,7 +9,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from adaptts.episodes.batch import Batch
-from adaptts.models import plain
+from adaptts.models import compilable
 from adaptts.models.acoustic import SPEAKER, AcousticModel, Parameters, Prediction
 from adaptts.params import LossParams
 
@@ -26,7 +26,7 @@ def acoustic_losses(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
     mel: absolute error of the normalised log-mel. duration: squared error of log(1 + frames).
     pitch: squared error of the normalised log F0, over voiced phones. voicing: cross-entropy.
     """
-    absolute = plain.absolute if torch.compiler.is_compiling() else torch.abs
+    absolute = compilable.absolute if torch.compiler.is_compiling() else torch.abs
     values = {
         "mel": absolute(prediction.mel - batch.mel).mean(-1),
         "duration": (prediction.log_duration - torch.log1p(batch.durations)).square(),

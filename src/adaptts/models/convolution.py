@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from adaptts.models import plain
+from adaptts.models import compilable
 from adaptts.models.derivatives import residual_block
 from adaptts.models.products import convolve
 
@@ -32,7 +32,7 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
-            return plain.linear(input, self.weight, self.bias)
+            return compilable.linear(input, self.weight, self.bias)
         return super().forward(input)
 
 
@@ -41,7 +41,7 @@ class Embedding(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
-            return plain.embed(self.weight, input)
+            return compilable.embed(self.weight, input)
         return super().forward(input)
 
 

@@ -18,12 +18,14 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from adaptts.models import plain
 from adaptts.models.products import (
+    add_convolution,
     add_linear,
     by_voice,
     convolve_once,
+    convolve_taps,
     correlate_once,
+    correlate_taps,
     linear,
     places_of,
     rows_of,
@@ -53,12 +55,7 @@ def residual_block(
 
     hidden: x, [B, L, C]; condition: scale and shift, [B, 2C]; mask: [B, L, 1] of 0 and 1.
     """
-    if torch.compiler.is_compiling():
-        return plain.residual_block(
-            hidden, condition, mask, weight, bias, output_weight, output_bias
-        )
-    result, *_ = _Block.apply(hidden, condition, mask, weight, bias, output_weight, output_bias)
-    return result
+    return _block(hidden, condition, mask, weight, bias, output_weight, output_bias)
 
 
 def predictor_layer(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
@@ -66,9 +63,22 @@ def predictor_layer(hidden: Tensor, weight: Tensor, shift: Tensor, mask: Tensor)
 
     hidden: x, [B, L, C]; shift: [B, outputs]; mask: [B, L, 1] of 0 and 1; -> [B, L, outputs].
     """
-    if torch.compiler.is_compiling():
-        return plain.predictor_layer(hidden, weight, shift, mask)
-    result, *_ = _Layer.apply(hidden, weight, shift, mask)
+    return _layer(hidden, weight, shift, mask)
+
+
+# The compiler is to take these as they are: what it makes by itself of a Function that is
+# differentiated twice loses what depends on what that has saved, and says nothing.
+
+
+@torch.compiler.allow_in_graph
+def _block(*inputs: Tensor) -> Tensor:
+    result, *_ = _Block.apply(*inputs)
+    return result
+
+
+@torch.compiler.allow_in_graph
+def _layer(*inputs: Tensor) -> Tensor:
+    result, *_ = _Layer.apply(*inputs)
     return result
 
 
@@ -149,8 +159,10 @@ class _Block(Function):
     ) -> tuple[Tensor | None, ...]:
         if gradient is None:
             gradient = torch.zeros_like(ctx.saved_tensors[0])
-        found = _BlockGradient.apply(gradient, by_u, ctx.needs_input_grad, *ctx.saved_tensors)
-        return (*found[:2], None, *found[2:])
+        by_hidden, by_condition, *rest, _ = _BlockGradient.apply(
+            gradient, by_u, ctx.needs_input_grad, *ctx.saved_tensors
+        )
+        return by_hidden, by_condition, None, *rest
 
     @staticmethod
     def vmap(
@@ -162,7 +174,6 @@ class _Block(Function):
 class _BlockGradient(Function):
     @staticmethod
     def forward(
-        ctx: Any,
         gradient: Tensor,
         by_u: Tensor | None,
         needed: tuple[bool, ...],
@@ -185,10 +196,6 @@ class _BlockGradient(Function):
         through_z = _silu_slope(_by_linear(gradient, output_weight), u)
         by_u = through_z if by_u is None else through_z.add_(by_u)
         by_y = convolve_once(by_u, turned(weight, width)).mul_(mask)
-        ctx.save_for_backward(
-            gradient, hidden, condition, mask, weight, output_weight, u, mean, r, by_y
-        )
-        ctx.set_materialize_grads(False)
         y = torch.addcmul(shift, normal, scale).mul_(mask)
         return (
             _project(by_y * scale, hidden, mean, r).add_(gradient),
@@ -197,7 +204,16 @@ class _BlockGradient(Function):
             by_u.sum((-3, -2)) if by_bias else None,
             _outer(gradient, F.silu(u)) if by_output_weight else None,
             gradient.sum((-3, -2)) if by_output_bias else None,
+            by_y,
         )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        gradient, _, _, hidden, condition, mask, weight, _, output_weight, _, *rest = inputs
+        by_y = output[-1]
+        ctx.mark_non_differentiable(by_y)
+        ctx.save_for_backward(gradient, hidden, condition, mask, weight, output_weight, *rest, by_y)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     @once_differentiable
@@ -209,6 +225,7 @@ class _BlockGradient(Function):
         bias_rate: Tensor | None,
         output_weight_rate: Tensor | None,
         output_bias_rate: Tensor | None,
+        _: None,
     ) -> tuple[Tensor | None, ...]:
         gradient, hidden, condition, mask, weight, output_weight, u, mean, r, by_y = (
             ctx.saved_tensors
@@ -221,6 +238,7 @@ class _BlockGradient(Function):
         scale, shift = _scale_and_shift(condition)
         scale_rate, shift_rate = condition_rate.unsqueeze(-2).chunk(2, -1)
         # What the forward and the backward pass had.
+        gradient = gradient * mask
         normal = (hidden - mean).mul_(r)
         by_normal = by_y * scale
         by_z = _by_linear(gradient, output_weight)
@@ -230,10 +248,10 @@ class _BlockGradient(Function):
         y_rate = torch.addcmul(shift_rate, normal, scale_rate)
         y_rate = y_rate.addcmul_(normal_rate, scale).mul_(mask)
         y_rate_taps = taps(y_rate, width)
-        u_rate = linear(y_rate_taps, weight, bias_rate)
+        u_rate = convolve_taps(y_rate_taps, weight, bias_rate)
         if weight_rate is not None:
             y = torch.addcmul(shift, normal, scale).mul_(mask)
-            u_rate = add_linear(u_rate, taps(y, width), weight_rate)
+            u_rate = add_convolution(u_rate, taps(y, width), weight_rate)
         u_rate = places_of(u_rate, hidden)
         z_rate = _silu_slope(u_rate, u)
         result_rate = linear(rows_of(z_rate), output_weight, output_bias_rate)
@@ -261,7 +279,7 @@ class _BlockGradient(Function):
             by_hidden_rate,
             torch.cat([by_scale_rate, by_shift_rate], -1).squeeze(-2),
             None,
-            rows_of(by_u).mT @ y_rate_taps,
+            correlate_taps(by_u, y_rate_taps),
             None,
             _outer(gradient, z_rate),
             None,
@@ -309,7 +327,6 @@ class _Layer(Function):
 class _LayerGradient(Function):
     @staticmethod
     def forward(
-        ctx: Any,
         gradient: Tensor,
         by_u: Tensor | None,
         hidden: Tensor,
@@ -323,14 +340,18 @@ class _LayerGradient(Function):
         normal = (u - mean).mul_(r)
         through_normal = _project(_silu_slope(gradient, normal), u, mean, r)
         by_u = through_normal if by_u is None else through_normal.add_(by_u)
-        ctx.save_for_backward(gradient, hidden, weight, mask, u, mean, r)
-        ctx.set_materialize_grads(False)
         width = width_of(hidden, weight)
         return (
             convolve_once(by_u, turned(weight, width)),
             correlate_once(by_u, hidden, width),
             by_u.sum(-2),
         )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        gradient, _, *rest = inputs
+        ctx.save_for_backward(gradient, *rest)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     @once_differentiable
@@ -340,6 +361,7 @@ class _LayerGradient(Function):
         gradient, hidden, weight, mask, u, mean, r = ctx.saved_tensors
         width = width_of(hidden, weight)
         # What the forward and the backward pass had.
+        gradient = gradient * mask
         normal = (u - mean).mul_(r)
         by_normal = _silu_slope(gradient, normal)
         by_u = _project(by_normal, u, mean, r)
@@ -348,10 +370,10 @@ class _LayerGradient(Function):
         by_weight_rate = by_hidden_rate = None
         if hidden_rate is not None:
             rate_taps = taps(hidden_rate, width)
-            u_rate = add_linear(u_rate, rate_taps, weight)
-            by_weight_rate = rows_of(by_u).mT @ rate_taps
+            u_rate = add_convolution(u_rate, rate_taps, weight)
+            by_weight_rate = correlate_taps(by_u, rate_taps)
         if weight_rate is not None:
-            u_rate = add_linear(u_rate, taps(hidden, width), weight_rate)
+            u_rate = add_convolution(u_rate, taps(hidden, width), weight_rate)
             by_hidden_rate = convolve_once(by_u, turned(weight_rate, width))
         u_rate = places_of(u_rate, u)
         if shift_rate is not None:

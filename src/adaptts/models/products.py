@@ -5,6 +5,10 @@ derivatives are products of the same kinds, so that those of any order follow.
 
 Shapes: B utterances, L places, C channels. A convolution's weight is [outputs, width · inputs].
 Several voices, each with weights of its own, are one more axis in front of everything.
+
+While torch.compile traces them, the products are others: oneDNN's convolution would be compiled
+anew for every length. They are of one utterance (see `adaptts.episodes.batch.join`), a product for
+each place around, of windows that overlap in memory and are no copies.
 """
 
 from typing import Any
@@ -35,26 +39,61 @@ def by_voice(
 
 
 def taps(hidden: Tensor, width: int) -> Tensor:
-    """[B, L, C] -> [B · L, width · C], zeros beyond the ends."""
+    """The places around each one, zeros beyond the ends: [B, L, C] -> [B · L, width · C].
+
+    While compiling, [1, L, C] -> [width, L, C].
+    """
     padded = F.pad(hidden, (0, 0, width // 2, width // 2))
+    if torch.compiler.is_compiling():
+        _, length, channels = hidden.shape
+        return padded.as_strided((width, length, channels), (channels, channels, 1))
     windows = padded.unfold(-2, width, 1).transpose(-1, -2)
     return windows.reshape(*hidden.shape[:-3], -1, width * hidden.shape[-1])
+
+
+def convolve_taps(taken: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The rows of a convolution, [B · L, outputs]; taken: what `taps` returns."""
+    if torch.compiler.is_compiling():
+        kernel = weight.unflatten(-1, (len(taken), -1)).permute(1, 2, 0)
+        rows = (taken @ kernel).sum(0)
+        return rows if bias is None else rows + bias
+    return linear(taken, weight, bias)
+
+
+def add_convolution(rows: Tensor, taken: Tensor, weight: Tensor) -> Tensor:
+    """rows + convolve_taps(taken, weight), in the place of `rows` or not."""
+    if torch.compiler.is_compiling():
+        return rows + convolve_taps(taken, weight)
+    return add_linear(rows, taken, weight)
+
+
+def correlate_taps(gradient: Tensor, taken: Tensor) -> Tensor:
+    """The derivative of a convolution by its weight, [outputs, width · inputs]."""
+    if torch.compiler.is_compiling():
+        return (gradient.mT.expand(len(taken), -1, -1) @ taken).transpose(0, 1).flatten(1)
+    return rows_of(gradient).mT @ taken
 
 
 def convolve_once(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The values of a convolution, to be differentiated by who calls."""
     width = width_of(hidden, weight)
-    if hidden.device.type == "cpu" and hidden.ndim == 3 and hidden[..., 0].numel() > FEW:
+    if _suits_onednn(hidden):
         # As an image one pixel high, in the order of memory that oneDNN is quick in: no copy.
         kernel = weight.view(len(weight), 1, width, -1).permute(0, 3, 1, 2)
         image = hidden.transpose(1, 2).unsqueeze(2)
         return F.conv2d(image, kernel, bias, padding=(0, width // 2)).squeeze(2).transpose(1, 2)
-    return places_of(linear(taps(hidden, width), weight, bias), hidden)
+    return places_of(convolve_taps(taps(hidden, width), weight, bias), hidden)
+
+
+def _suits_onednn(hidden: Tensor) -> bool:
+    if torch.compiler.is_compiling() or hidden.device.type != "cpu" or hidden.ndim != 3:
+        return False
+    return hidden[..., 0].numel() > FEW
 
 
 def correlate_once(gradient: Tensor, hidden: Tensor, width: int) -> Tensor:
-    """The derivative by the weight, [outputs, width · inputs]."""
-    return rows_of(gradient).mT @ taps(hidden, width)
+    """The derivative of a convolution by its weight, [outputs, width · inputs]."""
+    return correlate_taps(gradient, taps(hidden, width))
 
 
 def turned(weight: Tensor, width: int) -> Tensor:
