@@ -27,8 +27,8 @@ from adaptts.params import LossParams
 TERMS = [field.name for field in fields(LossParams)]
 
 # A second derivative is taken of so many at a time, unless one utterance is longer. It needs some
-# 20 KiB for each, and some 3 ms for each time.
-PIECE_FRAMES, FEWER_FRAMES = 1200, 400
+# 12 KiB for each, and some 3 ms for each time.
+PIECE_FRAMES, FEWER_FRAMES = 2000, 400
 
 
 def check_compiler() -> None:
@@ -91,6 +91,8 @@ class _Code:
 
 @cache
 def _compile(structure: _Structure) -> _Code:
+    from adaptts.fusion import compile_near
+
     acoustic = copy.deepcopy(structure.acoustic).to("meta")
 
     def loss(own: Parameters, shared: Parameters, scales: Tensor, *batch: Tensor) -> Tensor:
@@ -106,8 +108,10 @@ def _compile(structure: _Structure) -> _Code:
 
         return grad(slope, argnums=(0, 1))(own, shared)
 
-    how = {"fullgraph": True, "options": {"guard_filter_fn": _what_changes}}
-    return _Code(torch.compile(grad_and_value(loss), **how), torch.compile(curvature, **how))
+    return _Code(
+        compile_near(grad_and_value(loss), guard_filter_fn=_what_changes),
+        compile_near(curvature, guard_filter_fn=_what_changes),
+    )
 
 
 def _what_changes(guards: Sequence[Any]) -> list[bool]:
