@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cache, lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -56,8 +57,10 @@ def compiled_voice_loss(
     pieces of some `piece_frames`, so that its memory does not grow with the batch.
     """
     scales = torch.tensor(astuple(weights), dtype=batch.mel.dtype)
-    code, places = _compile(_Structure(acoustic)), _Places(batch, acoustic.reach, piece_frames)
-    loss = _Loss(code, tuple(own), tuple(shared), places, scales)
+    if acoustic not in _codes:
+        _codes[acoustic] = _compile(_Structure(acoustic))
+    places = _Places(batch, acoustic.reach, piece_frames)
+    loss = _Loss(_codes[acoustic], tuple(own), tuple(shared), places, scales)
     inputs = [*own.values(), *shared.values()]
     with torch.no_grad():
         gradient, value = loss.differentiate(inputs)
@@ -87,6 +90,10 @@ class _Code:
     # own, shared, direction, weights, batch -> the derivatives by both of the gradient's product
     # with the direction
     curvature: Callable[..., Any]
+
+
+# To find it by the structure takes half a millisecond.
+_codes: WeakKeyDictionary[AcousticModel, _Code] = WeakKeyDictionary()
 
 
 @cache
