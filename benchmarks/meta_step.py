@@ -21,12 +21,12 @@ rounds. The peers run the model twice: with its own blocks, and with the plain o
 each contender, after two steps to warm up: `tensors` is the peak of what PyTorch's allocator holds
 in a step beyond what it held before, `resident` that of the resident set (Linux with glibc).
 
-Seen on two idle cores, 7 rounds: quicker than learn2learn's step, the quickest peer's, by, and
-MiB of tensors: second order 0.98 to 1.03 (37.3), recomputed 0.73 (19.5), compiled 1.53 (22.2; in
-other runs 1.45 to 1.54), both 1.39 (17.4; 1.28 to 1.39), learn2learn 1 (81.5), higher 0.88 (81.7);
-first order 1.01, compiled 1.63, higher 0.92. Six speakers in two processes beside a loop: 1.38,
-compiled 2.11; one speaker on one core: 0.89 and 1.38. A step of adaptation that is not compiled
-takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
+Seen on two cores, 7 rounds: quicker than learn2learn's step, the quickest peer's, by, and MiB of
+tensors: second order 0.97 (36.1), recomputed 0.70 (18.3), compiled 1.52 (16.5; in other runs 1.50 to
+1.62), both 1.43 (13.7), learn2learn 1 (81.5), higher 0.97 (81.7); first order 0.97 (5.8), compiled
+1.76 (4.9), learn2learn 1 (7.3), higher 0.92 (8.6). Six speakers in two processes beside a loop: 1.69,
+compiled 2.75 (1.38 and 2.11 on another day); one speaker on one core: 0.86 and 1.39. A step of
+adaptation that is not compiled takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
 
 Tried, for one task of the second-order step (on two virtual cores of an AMD EPYC with AVX-512,
 shared with other work; the plain model took 185 to 200 ms):
@@ -58,11 +58,16 @@ shared with other work; the plain model took 185 to 200 ms):
   parameters: 1.29 times, 30.0 MiB. Utterances joined into one, without padding (7 % of the frames,
   11 % of the phones): 1.41. The convolution as one product of a batch, whose windows overlap in
   memory and are no copies: 1.47, in 5 MiB less. Linear layers of the speaker vector, some 80 calls
-  on next to no data, written out: 1.50. A batch in two pieces: 5 MiB less, for 4 ms each time.
+  on next to no data, written out: 1.50 in 22.2 MiB. A batch in two pieces: 5 MiB less, for 4 ms
+  each time.
+- The blocks' derivatives by hand inside the compiled code: no gain at first, 13.9 MiB in a product
+  with the Hessian as before, because Inductor computes together with what was first what is to be
+  computed anew. With fusion of operations near one another alone, results written early and the
+  order of the program kept (`adaptts.fusion`): 8.5 MiB, a tenth quicker. Two of the three: 12 to
+  13.5. No fusion of what only reads the same, or few buffers in a pass: 14.
 - Differentiating the compiled gradient, where AOTAutograd keeps what is read again: 2 to 4 %
   quicker in three times the memory. All parameters as one vector: slower, by copies. Inductor's
-  cpp_wrapper: no gain. Its limits on fusion: 14 to 22 MiB for 14, none quicker. The sum over
-  windows as a product with ones: 3 % slower.
+  cpp_wrapper: no gain. The sum over windows as a product with ones: 3 % slower.
 - The product as a forward derivative of the gradient (torch.func.jvp): as quick, 2.4 MiB less, but
   forward differentiation fixes every length, and of index_select's second derivative Inductor made
   0 where aot_eager was right.
@@ -73,8 +78,8 @@ shared with other work; the plain model took 185 to 200 ms):
   matrices does not), F.embedding differentiated twice (index_select does not), a batch cut from
   another, for how it lies in memory (hence contiguous). It does not take torch.abs twice, whose
   second derivative it holds to be on another device.
-- What compiling takes: 64 CPU seconds for first order, 75 more for second. From the cache: 12 and
-  26, as all is traced anew.
+- What compiling takes: 51 CPU seconds for first order, 76 more for second. From the cache: 12 and
+  28, as all is traced anew.
 - Where a compiled adaptation, 14 ms a step, has its time: 9 ms in the gradient, 3 to 5 in Adam,
   whose temporaries are memory new to the process, and which takes the root of zeros, that no
   gradient has reached, in 0.8 ms for 0.15; as PyTorch's fused operation, whose bits differ, 0.25.
