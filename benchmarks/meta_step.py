@@ -22,11 +22,11 @@ each contender, after two steps to warm up: `tensors` is the peak of what PyTorc
 in a step beyond what it held before, `resident` that of the resident set (Linux with glibc).
 
 Seen on two cores, 7 rounds: quicker than learn2learn's step, the quickest peer's, by, and MiB of
-tensors: second order 0.97 (36.1), recomputed 0.70 (18.3), compiled 1.52 (16.5; in other runs 1.50 to
-1.62), both 1.43 (13.7), learn2learn 1 (81.5), higher 0.97 (81.7); first order 0.97 (5.8), compiled
-1.76 (4.9), learn2learn 1 (7.3), higher 0.92 (8.6). Six speakers in two processes beside a loop: 1.69,
-compiled 2.75 (1.38 and 2.11 on another day); one speaker on one core: 0.86 and 1.39. A step of
-adaptation that is not compiled takes 0.021 CPU seconds and 14.9 MiB, be they 5 steps or 40.
+tensors: second order 0.97 (36.1), recomputed 0.70 (18.3), compiled 1.52 (16.5; in other runs 1.50
+to 1.62), both 1.43 (13.7), learn2learn 1 (81.5), higher 0.97 (81.7); first order 0.97 (5.8),
+compiled 1.76 (4.9), learn2learn 1 (7.3), higher 0.92 (8.6). Six speakers in two processes beside a
+loop: 1.69, compiled 2.75 (1.38 and 2.11 on another day); one speaker on one core: 0.86 and 1.39. A
+step of adaptation that is not compiled takes 0.021 CPU seconds and 14.9 MiB, be they 5 or 40.
 
 Tried, for one task of the second-order step (on two virtual cores of an AMD EPYC with AVX-512,
 shared with other work; the plain model took 185 to 200 ms):
