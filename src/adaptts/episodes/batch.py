@@ -3,7 +3,6 @@
 Shapes: B utterances, N phones, T mel frames, M mel bands. A mask is True where valid.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -85,10 +84,16 @@ def take(batch: Batch, rows: slice) -> Batch:
 
 
 def cut(batch: Batch, frames: int) -> list[Batch]:
-    """The batch in as many pieces as it has times `frames`, each of nearly as many utterances."""
-    pieces = min(len(batch), math.ceil(int(batch.frames.mask.sum()) / frames))
-    rows = torch.arange(len(batch)).tensor_split(pieces)
-    return [take(batch, slice(int(part[0]), int(part[-1]) + 1)) for part in rows]
+    """The batch in pieces of at most `frames` each, or of one utterance that is longer."""
+    lengths = batch.frames.mask.sum(1).tolist()
+    starts, held = [0], 0
+    for row, length in enumerate(lengths):
+        if row > starts[-1] and held + length > frames:
+            starts.append(row)
+            held = 0
+        held += length
+    ends = [*starts[1:], len(lengths)]
+    return [take(batch, slice(start, end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def join(batch: Batch, gap: int) -> Batch:
