@@ -9,6 +9,7 @@ import torch
 from test_meta_learning import META_ARMS, batches_of, doubled, gradients_of, learn
 from test_training import run
 
+from adaptts import compilation
 from adaptts.adaptation import adapt
 from adaptts.compilation import check_compiler, compiled_voice_loss
 from adaptts.episodes.batch import Batch, place_frames
@@ -27,8 +28,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
 
 
+@pytest.fixture(autouse=True)
+def nothing_compiled():
+    """By a former test, with another backend perhaps."""
+    compilation._codes.clear()
+    compilation._compile.cache_clear()
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+
+
 @pytest.fixture
-def traced():
+def traced(nothing_compiled):
     """All but the C++ compiler, which takes minutes."""
     torch.compiler.set_default_backend("aot_eager")
     yield
@@ -178,6 +188,9 @@ def test_compiled_code_gives_the_same_derivatives_in_less_memory(setting, uttera
         [loss(batch), *gradient(loss(batch), own), *derivative_of_gradient(loss(batch), own, own)]
         for loss in (compiled, plain)
     )
+    assert any(
+        name.startswith("fxgraph_cache") for name in torch._dynamo.utils.counters["inductor"]
+    )
     for one, other in zip(found, expected, strict=True):
         assert (one - other).abs().max() <= 2e-5 * other.abs().max()
 
@@ -197,6 +210,29 @@ def loss_and_gradient(acoustic, voice: Parameters, batch, setting) -> list[torch
     own = {name: value.detach().requires_grad_() for name, value in voice.items()}
     loss = compiled_voice_loss(acoustic, {}, own, batch, setting.loss)
     return [loss, *torch.autograd.grad(loss, list(own.values()))]
+
+
+@pytest.mark.parametrize("which", ["gradient", "curvature"])
+def test_a_compiler_that_errs_is_found_out(traced, setting, utterances, which) -> None:
+    _, learner = learn(setting, "pretrain_finetune")
+    batch = doubled(utterances.batch(["s6_2", "s6_3"]))
+    voice = learner.voice(learner.average_speaker())
+    own = {name: value.detach().requires_grad_() for name, value in voice.items()}
+    code = compilation._compile(compilation._Structure(learner.acoustic))
+    right = getattr(code, which)
+
+    def wrong(*inputs):
+        results = right(*inputs)
+        results[0]["mel.weight"].mul_(1.1)
+        return results
+
+    object.__setattr__(code, which, wrong)
+    with pytest.raises(
+        ValueError, match="derivatives by mel.weight .* set training.compile to false"
+    ):
+        derivative_of_gradient(
+            compiled_voice_loss(learner.acoustic, {}, own, batch, setting.loss), own, own
+        )
 
 
 def test_a_third_derivative_is_refused(traced, setting, utterances) -> None:

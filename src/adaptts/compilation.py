@@ -3,13 +3,16 @@
 It does in a few passes over memory what takes PyTorch hundreds of operations. One code serves
 batches of any length; utterances are joined, so that nothing is computed for padding. The code
 stays in PyTorch's cache, a folder (TORCHINDUCTOR_CACHE_DIR), from one process to the next.
+
+PyTorch's compiler has given wrong derivatives without a word, so each code's first ones are held
+against PyTorch's own differentiation.
 """
 
 import copy
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from functools import cache, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,7 +28,7 @@ from adaptts.models.acoustic import AcousticModel, Parameters
 from adaptts.objectives import shares, voice_terms, weighted_sum
 from adaptts.params import LossParams
 
-TERMS = [field.name for field in fields(LossParams)]
+TERMS = [term.name for term in fields(LossParams)]
 
 # A second derivative is taken of so many at a time, unless one utterance is longer. It needs some
 # 12 KiB for each, and some 3 ms for each time.
@@ -54,7 +57,10 @@ def compiled_voice_loss(
 
     That gradient can be differentiated in turn, by both parts. Of the way there nothing is kept but
     the parameters: the second derivative begins anew, as a code of its own. It takes the batch in
-    pieces of some `piece_frames`, so that its memory does not grow with the batch.
+    pieces of some `piece_frames`, so that its memory does not grow with the batch. No name is in
+    both parts, and a batch is not changed in place between calls.
+
+    Raises ValueError if the compiler errs about the derivatives.
     """
     scales = torch.tensor(astuple(weights), dtype=batch.mel.dtype)
     if acoustic not in _codes:
@@ -72,7 +78,7 @@ class _Structure:
 
     def __init__(self, acoustic: AcousticModel) -> None:
         self.shapes = tuple((name, p.shape) for name, p in acoustic.named_parameters())
-        self.acoustic = acoustic
+        self.acoustic = copy.deepcopy(acoustic).to("meta")
 
     def __hash__(self) -> int:
         return hash(self.shapes)
@@ -83,13 +89,16 @@ class _Structure:
 
 @dataclass(frozen=True)
 class _Code:
-    """Each is compiled when it is called first."""
+    """Each function is compiled when it is called first."""
 
+    acoustic: AcousticModel  # without weights
     # own, shared, weight of each of TERMS, batch -> the derivatives by own, and the loss
     gradient: Callable[..., Any]
     # own, shared, direction, weights, batch -> the derivatives by both of the gradient's product
     # with the direction
     curvature: Callable[..., Any]
+    # What has been held against PyTorch's own differentiation.
+    checked: set[tuple[Any, ...]] = field(default_factory=set)
 
 
 # To find it by the structure takes half a millisecond.
@@ -100,7 +109,7 @@ _codes: WeakKeyDictionary[AcousticModel, _Code] = WeakKeyDictionary()
 def _compile(structure: _Structure) -> _Code:
     from adaptts.fusion import compile_near
 
-    acoustic = copy.deepcopy(structure.acoustic).to("meta")
+    acoustic = structure.acoustic
 
     def loss(own: Parameters, shared: Parameters, scales: Tensor, *batch: Tensor) -> Tensor:
         terms = voice_terms(acoustic, {**shared, **own}, Batch.from_tensors(batch))
@@ -116,14 +125,16 @@ def _compile(structure: _Structure) -> _Code:
         return grad(slope, argnums=(0, 1))(own, shared)
 
     return _Code(
+        acoustic,
         compile_near(grad_and_value(loss), guard_filter_fn=_what_changes),
         compile_near(curvature, guard_filter_fn=_what_changes),
     )
 
 
 def _what_changes(guards: Sequence[Any]) -> list[bool]:
-    """What the compiler looks at before each call: the tensors, not the model, which stays."""
-    return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
+    """What is looked at before each call: the tensors and PyTorch's modes, not the model."""
+    kept = ("TENSOR_MATCH", "SHAPE_ENV", "GLOBAL_STATE")
+    return [guard.guard_type in kept for guard in guards]
 
 
 @dataclass(frozen=True)
@@ -165,8 +176,12 @@ class _Loss:
     def differentiate(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """The derivatives by each of `own`, and the loss."""
         own, shared = self._named(inputs)
-        found, value = self.code.gradient(own, shared, self.scales, *_whole(self.places))
-        return [found[name] for name in self.own], value
+        by_own, value = self.code.gradient(own, shared, self.scales, *_whole(self.places))
+        found = [by_own[name] for name in self.own]
+        if self._begins("gradient", inputs):
+            expected, _ = self._differentiate_plainly(inputs)
+            _compare("derivatives", self.own, found, expected)
+        return found, value
 
     def bend(self, inputs: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
         """The derivatives by each of the inputs of the gradient's product with a direction."""
@@ -177,7 +192,37 @@ class _Loss:
             by_own, by_shared = self.code.curvature(own, shared, along, self.scales * share, *piece)
             found = [*(by_own[n] for n in self.own), *(by_shared[n] for n in self.shared)]
             total = [a + b for a, b in zip(total, found, strict=True)] if total else found
+        if self._begins("curvature", inputs):
+            expected = self._bend_plainly(inputs, direction)
+            _compare("second derivatives", (*self.own, *self.shared), total, expected)
         return total
+
+    def _begins(self, what: str, inputs: Sequence[Tensor]) -> bool:
+        """Whether such derivatives have not been checked yet; they have from now on."""
+        kind = (what, self.own, self.shared, inputs[0].dtype)
+        begins = kind not in self.code.checked
+        self.code.checked.add(kind)
+        return begins
+
+    def _differentiate_plainly(
+        self, inputs: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], list[Tensor]]:
+        """`differentiate` by PyTorch, to be differentiated by the second result."""
+        with torch.enable_grad():
+            values = [value.detach().requires_grad_() for value in inputs]
+            voice = dict(zip((*self.own, *self.shared), values, strict=True))
+            terms = voice_terms(self.code.acoustic, voice, self.places.batch)
+            loss = weighted_sum(terms, dict(zip(TERMS, self.scales.unbind(), strict=True)))
+            own = values[: len(self.own)]
+            return torch.autograd.grad(loss, own, create_graph=True, materialize_grads=True), values
+
+    def _bend_plainly(
+        self, inputs: Sequence[Tensor], direction: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        gradient, values = self._differentiate_plainly(inputs)
+        with torch.enable_grad():
+            slope = torch.stack([(a * b).sum() for a, b in zip(gradient, direction, strict=True)])
+            return torch.autograd.grad(slope.sum(), values, materialize_grads=True)
 
     def _named(self, inputs: Sequence[Tensor]) -> tuple[Parameters, Parameters]:
         # All of one kind: for an nn.Parameter the code would be compiled anew.
@@ -186,6 +231,20 @@ class _Loss:
             dict(zip(self.own, values[:count], strict=True)),
             dict(zip(self.shared, values[count:], strict=True)),
         )
+
+
+def _compare(
+    what: str, names: Sequence[str], found: Sequence[Tensor], expected: Sequence[Tensor]
+) -> None:
+    largest = max(float(other.detach().abs().max()) for other in expected)
+    for name, one, other in zip(names, found, expected, strict=True):
+        apart = float((one - other).detach().abs().max())
+        # Rounding may be all there is of a number that is next to nothing.
+        if not apart <= 0.01 * float(other.detach().abs().max()) + 1e-4 * largest:
+            raise ValueError(
+                f"PyTorch's compiler is wrong about this model: its {what} by {name} are off by "
+                f"{apart:.2g}, where the largest is {largest:.2g}; set training.compile to false"
+            )
 
 
 def _of_any_length(batch: Batch) -> list[Tensor]:
