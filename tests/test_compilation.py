@@ -28,21 +28,25 @@ pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 EXACT = {"rtol": 1e-8, "atol": 1e-11}
 
 
-@pytest.fixture(autouse=True)
-def nothing_compiled():
-    """By a former test, with another backend perhaps."""
-    compilation._codes.clear()
-    compilation._compile.cache_clear()
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-
-
 @pytest.fixture
-def traced(nothing_compiled):
+def traced():
     """All but the C++ compiler, which takes minutes."""
     torch.compiler.set_default_backend("aot_eager")
     yield
     torch.compiler.set_default_backend(None)
+
+
+@pytest.fixture
+def nothing_compiled():
+    """By a former test, with another backend perhaps; nor for those that follow."""
+
+    def forget() -> None:
+        compilation._codes.clear()
+        compilation._compile.cache_clear()
+
+    forget()
+    yield
+    forget()
 
 
 @pytest.fixture
@@ -170,7 +174,9 @@ def test_a_single_utterance_can_be_adapted_to(traced, setting, utterances) -> No
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
-def test_compiled_code_gives_the_same_derivatives_in_less_memory(setting, utterances) -> None:
+def test_compiled_code_gives_the_same_derivatives_in_less_memory(
+    nothing_compiled, setting, utterances
+) -> None:
     """In single precision, of the largest number in each: the compiler has been wrong at times."""
     _, learner = learn(setting, "pretrain_finetune")
     learner.float()
@@ -213,7 +219,9 @@ def loss_and_gradient(acoustic, voice: Parameters, batch, setting) -> list[torch
 
 
 @pytest.mark.parametrize("which", ["gradient", "curvature"])
-def test_a_compiler_that_errs_is_found_out(traced, setting, utterances, which) -> None:
+def test_a_compiler_that_errs_is_found_out(
+    nothing_compiled, traced, setting, utterances, which
+) -> None:
     _, learner = learn(setting, "pretrain_finetune")
     batch = doubled(utterances.batch(["s6_2", "s6_3"]))
     voice = learner.voice(learner.average_speaker())
